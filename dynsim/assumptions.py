@@ -1,0 +1,252 @@
+"""The assumptions (H1), (H2), (H3) of Lemma 3.1 (v2), decided and measured.
+
+(H1) Two points of one class have a positive inner product, two points of different classes one that is not
+positive. (H2) Every hidden unit belongs to one class: active on each of its points, inactive on all others.
+(H3) A unit of class +1 has a positive output weight, a unit of class -1 a negative one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynsim import checks
+from dynsim.checks import Floats
+
+if TYPE_CHECKING:
+    from dynsim.dataset import Dataset
+    from dynsim.network import Network
+
+#: No more offenders than this are kept by index; they are counted all the same.
+KEPT = 10_000
+_BLOCK = 500_000  # inner products formed at a time: 4 MB an array
+
+
+@dataclass(frozen=True, eq=False)
+class Assumption:
+    """One assumption, decided.
+
+    Attributes
+    ----------
+    name, statement : str
+    holds : bool
+    violations, total : int
+        How many pairs of points (H1) or hidden units (H2, H3) violate it, out of how many.
+    margin : float
+        Margin of safety of the worst pair or unit, negative where violated: the cosine of the angle with the
+        sign it should have (H1, H2), the output weight with the sign it should have (H3).
+    worst : str
+        That pair or unit, in words; empty where there is nothing to check.
+    offenders : ndarray of int, shape (min(violations, 10000), 2) for H1, (..., axes of the units) otherwise
+        The indices of the violating pairs or units.
+    """
+
+    name: str
+    statement: str
+    holds: bool
+    violations: int
+    total: int
+    margin: float
+    worst: str
+    offenders: NDArray[np.int64]
+
+    def __bool__(self) -> bool:
+        return self.holds
+
+    def __str__(self) -> str:
+        noun = "pairs" if self.name == "H1" else "units"
+        if self.holds:
+            return (
+                f"{self.name} holds for all {self.total:,} {noun} ({self.statement}); "
+                f"margin of safety {self.margin:.3g}: {self.worst}"
+            )
+        named = ", ".join(_index(row) for row in self.offenders[:8])
+        more = ", ..." if self.violations > 8 else ""
+        return (
+            f"{self.name} fails for {self.violations:,} of {self.total:,} {noun} ({self.statement}): {named}{more}; "
+            f"worst {self.worst}, {self.margin:.3g}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Assumptions:
+    """What was checked, in order; true where all of it holds."""
+
+    checked: tuple[Assumption, ...]
+
+    def __bool__(self) -> bool:
+        return all(self.checked)
+
+    def __iter__(self) -> Iterator[Assumption]:
+        return iter(self.checked)
+
+    def __getattr__(self, name: str) -> Assumption:
+        for assumption in self.__dict__.get("checked", ()):
+            if assumption.name == name:
+                return assumption  # type: ignore[no-any-return]
+        raise AttributeError(f"{name} was not checked" if name in ("H1", "H2", "H3") else name)
+
+    @property
+    def failed(self) -> tuple[Assumption, ...]:
+        """Those that do not hold."""
+        return tuple(a for a in self.checked if not a)
+
+    def __str__(self) -> str:
+        return "\n".join(str(a) for a in self.checked)
+
+    def to_dict(self) -> dict[str, dict[str, object]]:
+        """Plain numbers and strings, for JSON."""
+        return {
+            a.name: {
+                "statement": a.statement,
+                "holds": a.holds,
+                "violations": a.violations,
+                "total": a.total,
+                "margin": a.margin if np.isfinite(a.margin) else None,
+                "worst": a.worst,
+                "offenders": a.offenders[:100].tolist(),
+            }
+            for a in self.checked
+        }
+
+
+def check(data: Dataset, network: Network | None = None) -> Assumptions:
+    """Decide (H1), and with a network also (H2) and (H3).
+
+    The sign of an inner product of two points is decided exactly, as the paper needs it (0 is allowed across
+    classes and not within one): where round-off could have changed it, it is computed again in rational
+    arithmetic. Activations are those the network computes in float64. Memory stays below about 100 MB whatever
+    n is; 5,000 points take about a second.
+
+    Raises
+    ------
+    ValueError
+        If the network expects points of another dimension.
+    """
+    found = [_pairs(data)]
+    if network is not None:
+        found += _units(data, network)
+    return Assumptions(tuple(found))
+
+
+# ---- (H1): pairs of points ------------------------------------------------------------------------------
+
+
+def _pairs(data: Dataset) -> Assumption:
+    X, y = _scaled(data.X), data.y
+    n = len(X)
+    rows = max(1, _BLOCK // n)
+    violations, worst, where = 0, np.inf, (0, 0)
+    kept: list[NDArray[np.int64]] = []
+    for start in range(0, n, rows):
+        i, j, sign, cosine = _block(X, start, min(n, start + rows))
+        same = y[i] == y[j]
+        bad = np.where(same, sign <= 0, sign > 0) & ((i != j) | (sign <= 0))
+        safety = np.where(same, cosine, -cosine)
+        # A violated pair is never safer than one that is not, also where its cosine rounds to 0.
+        safety = np.where(bad, np.minimum(safety, 0.0), np.maximum(safety, 0.0))
+        counted = (i != j) | bad
+        if counted.any():
+            at = int(np.argmin(np.where(counted, safety, np.inf)))
+            if safety[at] < worst:
+                worst, where = float(safety[at]), (int(i[at]), int(j[at]))
+        violations += int(bad.sum())
+        if (room := KEPT - sum(map(len, kept))) > 0:
+            kept.append(np.column_stack([i[bad][:room], j[bad][:room]]))
+    return Assumption(
+        "H1",
+        "inner products > 0 within a class, <= 0 across",
+        violations == 0,
+        violations,
+        n * (n - 1) // 2,
+        worst,
+        _pair_in_words(data, *where),
+        checks.frozen(np.concatenate(kept)),
+    )
+
+
+def _scaled(X: Floats) -> Floats:
+    """Each point times a power of two, so that no inner product over- or underflows; signs stay exact."""
+    _, exponent = np.frexp(np.max(np.abs(X), axis=1, keepdims=True))
+    return np.asarray(np.ldexp(X, -exponent))
+
+
+def _block(X: Floats, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats, Floats]:
+    """Pairs i <= j of rows start..stop-1: indices, exact sign of the inner product, cosine."""
+    part = X[start:stop]
+    i, j = np.nonzero(np.arange(start, stop)[:, None] <= np.arange(len(X))[None, :])
+    dot = (part @ X.T)[i, j]
+    bound = (np.abs(part) @ np.abs(X).T)[i, j] * (X.shape[1] + 1) * np.finfo(float).eps
+    i = i + start
+    sign = np.sign(dot)
+    # bound == 0: no coordinate in common, the 0 is exact.
+    for k in np.flatnonzero((np.abs(dot) <= bound) & (bound > 0)):
+        sign[k] = _exact_sign(X[i[k]], X[j[k]])
+    norm = np.linalg.norm(X, axis=1)
+    scale = norm[i] * norm[j]
+    return i, j, sign, np.divide(dot, scale, out=np.zeros_like(dot), where=scale > 0)
+
+
+def _exact_sign(a: Floats, b: Floats) -> int:
+    total = sum((Fraction(p) * Fraction(q) for p, q in zip(a.tolist(), b.tolist(), strict=True)), Fraction(0))
+    return (total > 0) - (total < 0)
+
+
+def _pair_in_words(data: Dataset, i: int, j: int) -> str:
+    a, b = (data.class_name(int(data.y[k])) for k in (i, j))
+    return f"points {i} and {j}, " + (f"both {a}" if a == b else f"{a} and {b}")
+
+
+# ---- (H2), (H3): hidden units ---------------------------------------------------------------------------
+
+
+def _units(data: Dataset, network: Network) -> list[Assumption]:
+    A = network.preactivations(data.X)  # (..., h, n)
+    lengths = np.linalg.norm(network.W, axis=-1)[..., None] * np.linalg.norm(data.X, axis=-1)
+    cosine = np.divide(A, lengths, out=np.zeros_like(A), where=lengths > 0)
+    own = {label: data.mask(label) for label in (1, -1)}
+    active = {label: A[..., mask] > 0 for label, mask in own.items()}
+    in_class = {label: active[label].all(-1) & ~active[-label].any(-1) for label in own}
+    margins = {
+        label: np.minimum(cosine[..., mask].min(-1), -cosine[..., ~mask].max(-1)) for label, mask in own.items()
+    }
+    h2 = np.asarray(in_class[1] | in_class[-1])
+    touched = {label: active[label].any(-1) for label in own}
+    safety = np.minimum(
+        np.where(touched[1], network.Z, np.inf), np.where(touched[-1], -network.Z, np.inf)
+    )
+    return [
+        _unit_assumption(
+            "H2", "each unit active on all points of one class, on no other", h2, np.maximum(margins[1], margins[-1])
+        ),
+        _unit_assumption(
+            "H3", "output weight of the sign of the unit's class", np.asarray(safety > 0), safety
+        ),
+    ]
+
+
+def _unit_assumption(name: str, statement: str, good: NDArray[np.bool_], margin: Floats) -> Assumption:
+    offenders = np.argwhere(~good)
+    # Violating units first, then by margin: a unit that holds is never the worst one beside one that does not.
+    at = np.unravel_index(np.lexsort((margin.ravel(), good.ravel()))[0], good.shape) if good.size else ()
+    worst = float(margin[at])
+    return Assumption(
+        name,
+        statement,
+        not len(offenders),
+        len(offenders),
+        good.size,
+        worst,
+        f"unit {_index(np.array(at))}",
+        checks.frozen(offenders[:KEPT]),
+    )
+
+
+def _index(row: NDArray[np.int64]) -> str:
+    values = [int(v) for v in row]
+    return str(values[0]) if len(values) == 1 else str(tuple(values))

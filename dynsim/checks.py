@@ -1,0 +1,116 @@
+"""The checking of arguments: every error names the argument, its value and what would be right."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+T = TypeVar("T")
+
+
+class AssumptionError(ValueError):
+    """No law applies: the message lists which assumption failed, for which pairs or units."""
+
+
+def array(name: str, value: ArrayLike, *, ndim: int | None = None, infinite: bool = False) -> Floats:
+    """`value` as a new float64 array without NaN (nor, unless `infinite`, infinities)."""
+    try:
+        out = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be numbers, got {_short(value)}") from error
+    if ndim is not None and out.ndim != ndim:
+        raise ValueError(f"{name} must have {ndim} dimension{'s' * (ndim != 1)}, got shape {out.shape}")
+    bad = np.isnan(out) if infinite else ~np.isfinite(out)
+    if bad.any():
+        place = tuple(int(i) for i in np.argwhere(bad)[0])
+        at = f" at {place if len(place) > 1 else place[0]}" if place else ""
+        raise ValueError(f"{name} must be {'a number' if infinite else 'finite'}, got {out[place]}{at}")
+    return out
+
+
+def positive(name: str, value: ArrayLike, *, infinite: bool = False) -> Floats:
+    """`value` as an array of numbers > 0."""
+    return _bounded(name, value, lambda x: x > 0, "positive", infinite)
+
+
+def nonnegative(name: str, value: ArrayLike, *, infinite: bool = False) -> Floats:
+    """`value` as an array of numbers >= 0."""
+    return _bounded(name, value, lambda x: x >= 0, "at least 0", infinite)
+
+
+def _bounded(name: str, value: ArrayLike, good: Any, wanted: str, infinite: bool) -> Floats:
+    kind = wanted if infinite else f"{wanted} and finite"
+    try:
+        out = array(name, value, infinite=infinite)
+    except ValueError as error:
+        raise ValueError(f"{name} must be {kind}, got {_short(value)}") from error
+    if not np.all(good(out)):
+        raise ValueError(f"{name} must be {kind}, got {_first(out, ~good(out))}")
+    return out
+
+
+def number(name: str, value: Any) -> float:
+    """One number > 0 and finite."""
+    out = positive(name, value)
+    if out.ndim:
+        raise ValueError(f"{name} must be one number, got shape {out.shape}")
+    return float(out)
+
+
+def count(name: str, value: Any, *, least: int, most: int | None = None, limit: str = "") -> int:
+    """An integer of at least `least` (and at most `most`, which `limit` explains)."""
+    try:
+        out = operator.index(value)
+    except TypeError as error:
+        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}") from error
+    if isinstance(value, (bool, np.bool_)) or out < least:
+        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
+    if most is not None and out > most:
+        raise ValueError(f"{name} must be at most {most}{limit and ' (' + limit + ')'}, got {out}")
+    return out
+
+
+def choice(name: str, value: Any, table: Mapping[str, T]) -> T:
+    """The entry of `table` that `value` names."""
+    if isinstance(value, str) and value in table:
+        return table[value]
+    raise ValueError(f"{name} must be one of {listed(table)}, got {value!r}")
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as a reader would list them: 'a', 'b', 'c'."""
+    return ", ".join(repr(name) for name in names)
+
+
+def times(name: str, value: ArrayLike, *, infinite: bool = False) -> Floats:
+    """One-dimensional, non-negative, increasing times; the time unit is lr x step."""
+    out = nonnegative(name, value, infinite=infinite)
+    if out.ndim != 1 or out.size == 0:
+        raise ValueError(f"{name} must be one-dimensional and not empty, got shape {out.shape}")
+    back = np.flatnonzero(np.diff(out) <= 0)
+    if back.size:
+        i = int(back[0])
+        raise ValueError(f"{name} must increase, got {out[i]:.10g} followed by {out[i + 1]:.10g} at {i + 1}")
+    return out
+
+
+def frozen(values: NDArray[Any]) -> NDArray[Any]:
+    """A read-only copy."""
+    out = np.array(values)
+    out.setflags(write=False)
+    return out
+
+
+def _first(values: Floats, bad: NDArray[np.bool_]) -> str:
+    place = tuple(int(i) for i in np.argwhere(bad)[0])
+    return f"{values[place]:.10g}" + (f" at {place if len(place) > 1 else place[0]}" if place else "")
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,136 @@
+"""The four losses, as functions of the margin m = y f(x): value, pull, slope, and the confidence they speak of.
+
+The pull is g(m) = -l'(m), the strength with which a point drives the weights; the slope is g'(m) = -l''(m).
+Everything is evaluated without forming the exponential of a large positive number, so that it is right for
+every float64 margin up to 1.8e308; where the true value itself exceeds the largest float (the exponential loss
+at m < -709, the squared loss at \\|m\\| > 1e154) the result is inf, without a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from dynsim import checks
+from dynsim.checks import Floats
+
+Function = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss of the margin: each function takes an array of margins and returns an array of its shape.
+
+    Attributes
+    ----------
+    name : str
+    value, pull, slope : callable
+        l(m), g(m) = -l'(m) and g'(m).
+    confidence : callable
+        o(m) of the paper: the sigmoid for cross-entropy, sigma(2 m) for the exponential loss (the posterior
+        its minimizer stands for), the margin itself for hinge and squared loss.
+    margin_at : callable
+        The inverse of `confidence`: the margin at which a confidence is reached.
+    margin_of_value : callable
+        The inverse of `value` on its decreasing branch (hinge and squared: margins up to 1).
+    """
+
+    name: str
+    value: Function
+    pull: Function
+    slope: Function
+    confidence: Function
+    margin_at: Function
+    margin_of_value: Function
+
+    def error(self, margin: Floats) -> Floats:
+        """1 - confidence, accurate also where the confidence rounds to 1."""
+        if self.name == "cross_entropy":
+            return np.asarray(special.expit(-margin))
+        if self.name == "exponential":
+            return np.asarray(special.expit(-2 * _halved(margin)))
+        return 1.0 - margin
+
+
+def _quiet(function: Function) -> Function:
+    def wrapped(margin: ArrayLike) -> Floats:
+        with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+            return np.asarray(function(np.asarray(margin, dtype=np.float64)))
+
+    return wrapped
+
+
+def _halved(margin: Floats) -> Floats:
+    """Margins kept so small that twice their value is finite; sigma is 0 or 1 there already."""
+    return np.clip(margin, -1e300, 1e300)
+
+
+def _identity(values: Floats) -> Floats:
+    return np.array(values)
+
+
+def _make(name: str, *functions: Function) -> Loss:
+    return Loss(name, *(_quiet(f) for f in functions))
+
+
+LOSSES: dict[str, Loss] = {
+    loss.name: loss
+    for loss in (
+        _make(
+            "cross_entropy",
+            lambda m: np.logaddexp(0.0, -m),
+            lambda m: special.expit(-m),
+            lambda m: -special.expit(m) * special.expit(-m),
+            special.expit,
+            special.logit,
+            lambda v: -(v + np.log(-np.expm1(-v))),
+        ),
+        _make(
+            "hinge",
+            lambda m: np.maximum(0.0, 1.0 - m),
+            lambda m: (m < 1.0).astype(np.float64),
+            np.zeros_like,
+            _identity,
+            _identity,
+            lambda v: 1.0 - v,
+        ),
+        _make(
+            "exponential",
+            lambda m: np.exp(-m),
+            lambda m: np.exp(-m),
+            lambda m: -np.exp(-m),
+            lambda m: special.expit(2.0 * _halved(m)),
+            lambda c: 0.5 * special.logit(c),
+            lambda v: -np.log(v),
+        ),
+        _make(
+            "squared",
+            lambda m: 0.5 * (1.0 - m) ** 2,
+            lambda m: 1.0 - m,
+            lambda m: np.full_like(m, -1.0),
+            _identity,
+            _identity,
+            lambda v: 1.0 - np.sqrt(2.0 * v),
+        ),
+    )
+}
+
+
+def get(name: str) -> Loss:
+    """The loss of that name.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message lists the four.
+
+    Examples
+    --------
+    >>> get("hinge").pull([0.5, 1.0])
+    array([1., 0.])
+    """
+    return checks.choice("loss", name, LOSSES)
