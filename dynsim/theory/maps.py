@@ -1,7 +1,7 @@
 """The exact law of gradient descent with one input a class: two numbers a class, whatever the width.
 
-With a_k = w_k.x/\\|x\\| and z_k = \\|Z_k\\| of a class's active units, s_k = a_k + z_k and d_k = a_k - z_k, a step of
-size lr multiplies every s_k by 1 + e and every d_k by 1 - e, where e = lr kappa g(u) (docs/theory.md, section 6).
+With a_k = w_k.x/\\|x\\| and z_k = \\|Z_k\\| of a class's active units, s_k = a_k + z_k and d_k = a_k - z_k, a step
+multiplies every s_k by 1 + e and every d_k by 1 - e, where e = lr kappa g(u) (docs/theory.md, section 6).
 Hence S = sum s_k^2 and D = sum d_k^2 are mapped to S (1 + e)^2 and D (1 - e)^2, and the logit is
 u = (\\|x\\|/4) (S - D). The code carries u and R = (\\|x\\|/4) (S + D), in which the same map has no cancellation:
 
@@ -74,8 +74,10 @@ def gradient_descent(
     s, d, x, step = np.broadcast_arrays(s, d, x, eta * kappa)
     path = iterate(Mode(x / 4 * (s - d), x / 4 * (s + d)), step, law)
     out = np.empty((steps + 1, *s.shape))
-    for k in range(steps + 1):
-        out[k] = next(path).u
+    # A diverging law is inf and then NaN, as the network it describes.
+    with np.errstate(over="ignore", invalid="ignore"):
+        for k in range(steps + 1):
+            out[k] = next(path).u
     return out
 
 
