@@ -1,0 +1,1 @@
+"""What networks do: hand-written passes and training; never imports `dynsim.theory`."""

@@ -57,7 +57,7 @@ class Modes:
 
     @classmethod
     def of(cls, network: Network, data: Dataset) -> Modes:
-        """u = \\|x\\| sum a z, R = (\\|x\\|/2) sum (a^2 + z^2), C = (\\|x\\|/2) sqrt(S D) of both classes, (..., 2)."""
+        """u = \\|x\\| sum a z, R = (\\|x\\|/2) sum (a^2 + z^2) and C = (\\|x\\|/2) sqrt(S D), each (..., 2)."""
         found = [_coordinates(network, data.mean(label), label) for label in LABELS]
         norm = np.array([np.linalg.norm(data.mean(label)) for label in LABELS])
         u = np.stack([np.sum(a * z, -1) for a, z in found], -1)

@@ -119,17 +119,15 @@ class Prediction:
             return self._map(t)
         return self._flow(t)
 
-    def _mode_parameters(self) -> tuple[Floats, Floats, Floats]:
-        """u0, kappa and C of both classes, shape (..., 2); a class without units has u0 = 0."""
-        assert isinstance(self.system, Modes)
-        u0 = self.system.u
-        C = self.system.imbalance
+    def _modes(self) -> tuple[Modes, Floats, Floats, Floats]:
+        """The modes, and u0, kappa and C of both classes, shape (..., 2); a class without units has u0 = 0."""
+        state = Modes.of(self.network, self.data)
+        u0, C = state.u, state.imbalance
         # Below 1e-9 u0 the imbalance changes R = hypot(u, C) by less than its rounding: the balanced law.
-        return u0, np.broadcast_to(self.system.rate, u0.shape), np.where(1e-9 * u0 >= C, 0.0, C)
+        return state, u0, np.broadcast_to(state.rate, u0.shape), np.where(1e-9 * u0 >= C, 0.0, C)
 
     def _closed_form(self, t: Floats) -> tuple[Floats, float]:
-        assert isinstance(self.system, Modes)
-        u0, rate, C = self._mode_parameters()
+        state, u0, rate, C = self._modes()
         served = u0 > 0
         u = np.zeros((len(t), *u0.shape))
         times = t.reshape(-1, *[1] * u0.ndim)
@@ -138,15 +136,14 @@ class Prediction:
             times.reshape(-1, 1), initial=u0[served], rate=rate[served], imbalance=C[served], loss=self.loss_name
         )
         valid = np.inf if self.loss_name != "squared" or np.all(u0 <= 1) else 0.0
-        return self.system.by_point(u), valid
+        return state.by_point(u), valid
 
     def _closed_form_time(self, level: float) -> Floats:
-        assert isinstance(self.system, Modes)
-        u0, rate, C = self._mode_parameters()
+        state, u0, rate, C = self._modes()
         time = np.where(u0 >= level, 0.0, np.inf)
         ask = (u0 > 0) & (u0 < level)
         time[ask] = modes.time_to(level, initial=u0[ask], rate=rate[ask], imbalance=C[ask], loss=self.loss_name)
-        return np.abs(self.system.by_point(time))
+        return np.abs(state.by_point(time))
 
     def _steps(self, t: Floats) -> NDArray[np.int64]:
         assert self.lr is not None
@@ -280,10 +277,11 @@ def predict(
             "law 'closed_form' needs one input a class (repeated points are allowed), got classes of several "
             "different points; law 'order_parameters' applies"
         )
+    # The pull of the squared loss may turn negative: only order parameters can tell whether the gates still hold.
     system: System
     if name == "class_means":
         system = OrderParameters.of_means(network, data)
-    elif single and name != "order_parameters":
+    elif single and name != "order_parameters" and loss != "squared":
         system = Modes.of(network, data)
     else:
         system = OrderParameters.of(network, data)
@@ -321,8 +319,7 @@ def _equation(law: str, loss: str, system: System) -> str:
     if law == "gradient_descent":
         section = "6, map of S and D" if isinstance(system, Modes) else "7, map of the order parameters"
         return f"beyond the paper: exact gradient descent (docs/theory.md, section {section})"
-    assert isinstance(system, Modes)
-    balanced = bool(np.all(system.imbalance <= 1e-9 * system.u))
+    balanced = isinstance(system, Modes) and bool(np.all(system.imbalance <= 1e-9 * system.u))
     if loss == "cross_entropy":
         return "Thm 3.2, eq 2-3 (v2)" if balanced else "A.3 (v2), any width through S and D"
     if loss == "hinge":

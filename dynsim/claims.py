@@ -1,0 +1,149 @@
+"""What a theory says at the times of a run, whatever form the theory comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import PchipInterpolator
+
+from dynsim import checks
+from dynsim.checks import AssumptionError, Floats
+from dynsim.floors import Part
+from dynsim.theory import prediction
+from dynsim.theory.descent import System
+from dynsim.theory.prediction import Prediction
+from dynsim.trajectory import Trajectory
+
+
+class Claim(NamedTuple):
+    """What the theory says at the run's times, and what is needed to derive its floor."""
+
+    logits: Floats
+    within: NDArray[np.bool_]
+    system: System | None
+    is_flow: bool
+    lr: float | None
+    loss_name: str
+    labels: Floats
+    law: str
+    equation: str
+    parts: tuple[Part, ...]
+    source: Trajectory | None = None
+
+
+def evaluate(theory: Any, run: Trajectory) -> Claim:
+    """What a Prediction, a Trajectory or a callable says at the run's times."""
+    if isinstance(theory, Prediction):
+        return _of_prediction(theory, run)
+    if isinstance(theory, Trajectory):
+        return _of_trajectory(theory, run)
+    if callable(theory):
+        return _of_callable(theory, run)
+    raise ValueError(
+        f"theory must be a Prediction, a Trajectory or a callable time -> logits, got {type(theory).__name__}"
+    )
+
+
+def _of_prediction(theory: Prediction, run: Trajectory) -> Claim:
+    parts: tuple[Part, ...] = ()
+    valid = np.inf
+    if not len(run.time):
+        logits = np.empty((0, *theory.at([0.0]).logits.shape[1:]))
+    elif theory.law == "gradient_descent":
+        logits, valid, parts = _map_at(theory, run.time)
+    else:
+        found = theory.at(run.time)
+        logits, valid = found.logits, found.meta["valid_until"]
+        parts = (_evaluation(theory, run.time, logits),)
+    return Claim(
+        logits,
+        np.asarray(run.time <= valid),
+        theory.system,
+        theory.law != "gradient_descent",
+        theory.lr,
+        theory.loss_name,
+        theory.data.y,
+        theory.law,
+        theory.equation,
+        parts,
+    )
+
+
+def _map_at(theory: Prediction, time: Floats) -> tuple[Floats, float, tuple[Part, ...]]:
+    """The exact map at any times: at its own steps, and linear between them where the run has others."""
+    assert theory.lr is not None
+    position = time / theory.lr
+    nearest = np.rint(position)
+    if np.all(np.abs(position - nearest) <= 1e-6):
+        found = theory.at(theory.lr * nearest) if np.all(np.diff(nearest) > 0) else None
+        if found is not None:
+            return found.logits, found.meta["valid_until"], ()
+    below = np.floor(position)
+    steps = np.unique(np.append(below, below + 1))
+    found = theory.at(theory.lr * steps)
+    low = found.logits[np.searchsorted(steps, below)]
+    high = found.logits[np.searchsorted(steps, below + 1)]
+    share = (position - below).reshape(-1, *[1] * (low.ndim - 1))
+    part = Part("interpolation", f"between steps of the theory's lr = {theory.lr:g}", high - low)
+    return low + share * (high - low), found.meta["valid_until"], (part,)
+
+
+def _evaluation(theory: Prediction, time: Floats, logits: Floats) -> Part:
+    if theory.law == "closed_form":
+        return Part("evaluation", "relative accuracy 1e-12 of the closed form", 1e-12 * np.abs(logits))
+    looser, _ = prediction.flow_states(theory.system, theory.loss_function, time, rtol=1e-10)
+    size = np.maximum.accumulate(np.abs(looser - logits), axis=0) + 1e-12 * np.abs(logits)
+    return Part("evaluation", "the flow integrated with rtol 1e-10 against 1e-12", size)
+
+
+def _of_trajectory(theory: Trajectory, run: Trajectory) -> Claim:
+    within = (run.time >= theory.time[0]) & (run.time <= theory.time[-1])
+    shape = (len(run.time), *theory.logits.shape[1:])
+    logits, error = np.full(shape, np.nan), np.zeros(shape)
+    if np.all(np.isin(run.time[within], theory.time)):
+        logits[within] = theory.logits[np.searchsorted(theory.time, run.time[within])]
+    elif len(theory.time) > 3:
+        logits[within] = PchipInterpolator(theory.time, theory.logits)(run.time[within])
+        half = np.unique(np.append(np.arange(0, len(theory.time), 2), len(theory.time) - 1))
+        coarse = PchipInterpolator(theory.time[half], theory.logits[half])(run.time[within])
+        error[within] = np.abs(coarse - logits[within])
+    else:
+        within = within & np.isin(run.time, theory.time)
+        logits[within] = theory.logits[np.searchsorted(theory.time, run.time[within])]
+    parts = (Part("interpolation", "the theory's table against every second row of it", error),)
+    return Claim(
+        logits,
+        within,
+        _reference(theory) or _reference(run),
+        theory.lr is None,
+        theory.lr,
+        theory.loss_name,
+        theory.labels,
+        str(theory.meta.get("law", "given as a table")),
+        str(theory.meta.get("equation", "")),
+        parts,
+        theory if np.array_equal(theory.time, run.time) else None,
+    )
+
+
+def _of_callable(theory: Callable[[Floats], ArrayLike], run: Trajectory) -> Claim:
+    logits = checks.array("theory(time)", theory(np.array(run.time)), infinite=True)
+    if logits.ndim == 1 and run.logits.ndim == 2 and run.logits.shape[1] == 1:
+        logits = logits[:, None]
+    name = getattr(theory, "__name__", type(theory).__name__)
+    within = np.ones(len(run.time), dtype=bool)
+    law = f"given as a function ({name})"
+    return Claim(logits, within, _reference(run), True, None, run.loss_name, run.labels, law, "", ())
+
+
+def _reference(run: Trajectory) -> System | None:
+    """The exact map that starts where the trajectory started, if its start is known and the map applies."""
+    if run.start is None or run.data is None:
+        return None
+    try:
+        return prediction.predict(run.start, run.data, loss=run.loss_name, law="gradient_descent", lr=1.0).system
+    except AssumptionError:
+        return None

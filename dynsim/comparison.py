@@ -1,0 +1,301 @@
+"""`compare`: theory against experiment, with the floor below which a difference means nothing, and a verdict."""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dynsim import checks, judgement, report
+from dynsim.assumptions import Assumptions
+from dynsim.checks import Floats
+from dynsim.dataset import LABELS
+from dynsim.floors import Floor
+from dynsim.theory.prediction import Prediction
+from dynsim.trajectory import Trajectory, first_crossing
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+
+Theory = Prediction | Trajectory | Callable[[Floats], ArrayLike]
+
+#: Confidences at which theory and run are compared along the time axis.
+LEVELS = (0.6, 0.75, 0.9, 0.99)
+QUANTITIES = ("logit", "confidence", "error", "loss")
+
+
+class Verdict(enum.StrEnum):
+    """What a comparison says of the theory."""
+
+    AGREES = "AGREES"
+    DISAGREES = "DISAGREES"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One quantity of one group of points ("all" or a class), over the judged times.
+
+    sup, rms: of theory minus run. relative: sup over the largest size of the theory's curve. floor: how large the
+    difference may be at most although the theory is right. unexplained: what is left of sup once the part of the
+    floor that is known in sign (the step size) is taken away.
+    """
+
+    quantity: str
+    group: str
+    sup: float
+    rms: float
+    relative: float
+    floor: float
+    unexplained: float
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Theory against experiment.
+
+    Attributes
+    ----------
+    verdict : Verdict
+    reason : str
+        Why, in one sentence.
+    by_class : mapping of str to (Verdict, str)
+        The same for each class.
+    rows : tuple of Row
+    time_shift : mapping of str to mapping of float to float
+        For each class and each confidence .6 .75 .9 .99: when the theory's mean confidence gets there minus when
+        the run's does, in units of lr x step; NaN where one of them does not.
+    resolution : float
+        The smallest relative change of the rate that would have shown.
+    band_coverage : float or None
+        Share of the judged logits inside the theory's band, where it has one.
+    parts : mapping of str to (float, str)
+        The parts of the floor: how much each accounts for at most, in logits, and where it comes from.
+    assumptions : Assumptions or None
+        What the theory's law rests on.
+    law, equation, loss_name : str
+    theory, empirical : Trajectory
+        Both at the judged times.
+    expected, spread : ndarray, shape (T, ..., n)
+        Where the run's logits are expected if the theory is right, and how far from there they may be.
+    """
+
+    verdict: Verdict
+    reason: str
+    by_class: Mapping[str, tuple[Verdict, str]]
+    rows: tuple[Row, ...]
+    time_shift: Mapping[str, Mapping[float, float]]
+    resolution: float
+    parts: Mapping[str, tuple[float, str]]
+    law: str
+    equation: str
+    theory: Trajectory
+    empirical: Trajectory
+    expected: Floats
+    spread: Floats
+    assumptions: Assumptions | None = None
+    band_coverage: float | None = None
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def loss_name(self) -> str:
+        """The loss of the run."""
+        return self.empirical.loss_name
+
+    def _table(self, name: str) -> dict[str, dict[str, float]]:
+        out: dict[str, dict[str, float]] = {}
+        for row in self.rows:
+            out.setdefault(row.quantity, {})[row.group] = getattr(row, name)
+        return out
+
+    @property
+    def sup(self) -> dict[str, dict[str, float]]:
+        """sup \\|theory - run\\| by quantity and group: `sup["logit"]["all"]`."""
+        return self._table("sup")
+
+    @property
+    def rms(self) -> dict[str, dict[str, float]]:
+        """Root mean square difference, by quantity and group."""
+        return self._table("rms")
+
+    @property
+    def relative(self) -> dict[str, dict[str, float]]:
+        """sup over the largest size of the theory's curve, by quantity and group."""
+        return self._table("relative")
+
+    @property
+    def floor(self) -> dict[str, dict[str, float]]:
+        """The largest difference that a right theory may show, by quantity and group."""
+        return self._table("floor")
+
+    def __str__(self) -> str:
+        return report.text(self)
+
+    def _repr_html_(self) -> str:
+        return report.html(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings."""
+        return report.plain(self)
+
+    def to_json(self, path: str | PathLike[str]) -> None:
+        """Write `to_dict` to a file."""
+        with open(path, "w", encoding="utf-8") as stream:
+            json.dump(self.to_dict(), stream, indent=1, allow_nan=False)
+            stream.write("\n")
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """One row a quantity and group; needs pandas, the extra `pandas`."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError("to_dataframe needs pandas: pip install dynsim[pandas]") from error
+        return pandas.DataFrame([vars(row) for row in self.rows])
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw both confidences over time."""
+        from dynsim import plotting
+
+        return plotting.comparison(self, ax)
+
+
+def compare(theory: Theory, empirical: Trajectory, *, tolerance: float | None = None) -> Comparison:
+    """Hold a theory against a run.
+
+    Parameters
+    ----------
+    theory : Prediction, Trajectory or callable
+        A Prediction is evaluated at the run's times. A Trajectory is interpolated, only inside its own range of
+        times. A callable takes times (T,) and returns logits (T, ..., n).
+    empirical : Trajectory
+        From `train`, or `Trajectory.from_arrays` for a curve measured elsewhere.
+    tolerance : float, optional
+        An additional difference of the logits to allow, for what the floor cannot know (measurement noise).
+
+    Returns
+    -------
+    Comparison
+        Its verdict is AGREES only if every logit of every class lies, at every judged time, where a right theory
+        would put it, and if the comparison was sharp enough to mean something: the class has left the plateau, and
+        a rate off by 2 % would have shown. It is DISAGREES where a logit lies beyond its floor, or where theory and
+        run speak of different losses, labels or learning rates; INCONCLUSIVE, with the reason, otherwise.
+
+    Raises
+    ------
+    ValueError
+        If the theory has another number of points, or logits of another shape.
+
+    Notes
+    -----
+    See docs/verdict.md for what the verdict means and what it does not, `dynsim.floors` for the floor.
+    """
+    allowed = None if tolerance is None else float(checks.nonnegative("tolerance", tolerance))
+    case = judgement.prepare(theory, empirical, allowed)
+    judged = case.judged_times
+    floor = case.floor
+    expected, spread = case.theory.logits + floor.shift, floor.spread
+    by_class = judgement.by_class(case, expected, spread)
+    verdict, reason = judgement.overall(case, by_class)
+    run, claim = judgement.rows_of(case.run, judged), judgement.rows_of(case.theory, judged)
+    return Comparison(
+        Verdict(verdict),
+        reason,
+        {name: (Verdict(v.verdict), v.reason) for name, v in by_class.items()},
+        tuple(_rows(case, claim, run, expected[judged], spread[judged])),
+        _time_shift(case, claim, run),
+        max((v.resolution for v in by_class.values()), default=np.inf),
+        _parts(floor, judged),
+        case.law,
+        case.equation,
+        claim,
+        run,
+        expected[judged],
+        spread[judged],
+        theory.assumptions if isinstance(theory, Prediction) else None,
+        _coverage(claim, run),
+        case.notes,
+    )
+
+
+def _parts(floor: Floor, judged: Any) -> dict[str, tuple[float, str]]:
+    out = {}
+    for part in floor.parts:
+        size = np.abs(part.size[judged])
+        out[part.name] = (float(size.max(initial=0.0, where=np.isfinite(size))), part.source)
+    return out
+
+
+def _groups(case: judgement.Case) -> dict[str, Any]:
+    y = case.run.labels
+    groups = {"all": np.ones(len(y), dtype=bool)}
+    return groups | {case.names[label]: y == label for label in LABELS if np.any(y == label)}
+
+
+def _rows(case: judgement.Case, claim: Trajectory, run: Trajectory, expected: Floats, spread: Floats) -> list[Row]:
+    if not len(run.time):
+        return []
+    y = run.labels
+    centre = y * expected
+    finite = np.where(np.isfinite(spread), spread, 0.0)
+    curves = [y * claim.logits, run.margin, centre, centre - finite, centre + finite]
+    out = []
+    for quantity in QUANTITIES:
+        values = [_quantity(quantity, run, m) for m in curves]
+        for name, mask in _groups(case).items():
+            theory, measured, mid, low, high = (_of_group(quantity, v, mask, run.weights) for v in values)
+            difference = np.abs(theory - measured)
+            allowed = np.abs(mid - theory) + np.maximum(np.abs(high - mid), np.abs(low - mid))
+            sup, size = _largest(difference), _largest(np.abs(theory))
+            rms = float(np.sqrt(np.nanmean(difference**2)))
+            relative = sup / size if size else (0.0 if sup == 0 else np.inf)
+            unexplained = _largest(np.abs(mid - measured))
+            out.append(Row(quantity, name, sup, rms, relative, _largest(allowed), unexplained))
+    return out
+
+
+def _largest(values: Floats) -> float:
+    return float(np.nanmax(values)) if np.any(~np.isnan(values)) else np.nan
+
+
+def _quantity(name: str, run: Trajectory, margin: Floats) -> Floats:
+    loss = run.loss_function
+    curve: Callable[[Floats], Floats] = {
+        "logit": lambda m: m,
+        "confidence": loss.confidence,
+        "error": loss.error,
+        "loss": loss.value,
+    }[name]
+    return np.asarray(curve(margin))
+
+
+def _of_group(quantity: str, values: Floats, mask: Any, weights: Floats) -> Floats:
+    if quantity != "loss":
+        return np.asarray(values[..., mask])
+    share = weights[mask] / weights[mask].sum() if weights[mask].sum() > 0 else weights[mask]
+    return np.asarray(values[..., mask] @ share)
+
+
+def _time_shift(case: judgement.Case, claim: Trajectory, run: Trajectory) -> dict[str, dict[float, float]]:
+    out: dict[str, dict[float, float]] = {}
+    for name, mask in _groups(case).items():
+        if name == "all" or not len(run.time):
+            continue
+        curves = [c.confidence[..., mask].reshape(len(c.time), -1).mean(-1) for c in (claim, run)]
+        out[name] = {
+            level: float(first_crossing(run.time, curves[0], level) - first_crossing(run.time, curves[1], level))
+            for level in LEVELS
+        }
+    return out
+
+
+def _coverage(claim: Trajectory, run: Trajectory) -> float | None:
+    if claim.lower is None or claim.upper is None or not run.logits.size:
+        return None
+    return float(np.mean((run.logits >= claim.lower) & (run.logits <= claim.upper)))

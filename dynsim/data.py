@@ -1,0 +1,135 @@
+"""Data sets to start from: points placed by hand, Gaussian clouds, and those read from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from dynsim import checks
+from dynsim.checks import Floats
+from dynsim.dataset import Dataset
+from dynsim.tables import from_csv, from_npz, from_sklearn
+
+__all__ = ["from_csv", "from_npz", "from_sklearn", "gaussian_classes", "point_classes"]
+
+#: What `numpy.random.default_rng` takes.
+Rng = (
+    None | int | np.integer | Sequence[int] | np.random.SeedSequence | np.random.BitGenerator | np.random.Generator
+)
+
+
+def point_classes(
+    norms: ArrayLike, frequencies: ArrayLike, angle: float = 180.0, dimension: int | None = None
+) -> Dataset:
+    """One input for each of the two classes, at a given angle.
+
+    Parameters
+    ----------
+    norms : array_like, shape (2,)
+        \\|x_1\\| and \\|x_2\\|, the lengths of the input of class +1 and of class -1.
+    frequencies : array_like, shape (2,)
+        p_1 and p_2, the weights of the two in the loss; they need not sum to 1.
+    angle : float, optional
+        Between the two inputs, in degrees, 0 to 180. Inner products at 90 degrees are exactly 0. Below 90
+        degrees (H1) of Lemma 3.1 (v2) does not hold; `Dataset.check_assumptions` says so.
+    dimension : int, optional
+        d; default 1 at 180 degrees, 2 otherwise. Further coordinates are 0.
+
+    Raises
+    ------
+    ValueError
+        If a norm or frequency is not positive and finite, or not two are given; if the angle is out of
+        range; if dimension is 1 and the angle not 180.
+
+    Examples
+    --------
+    >>> point_classes(norms=(1.0, 2.0), frequencies=(0.7, 0.3)).X
+    array([[ 1.],
+           [-2.]])
+    >>> point_classes(norms=(1.0, 2.0), frequencies=(0.7, 0.3), angle=90).X
+    array([[1., 0.],
+           [0., 2.]])
+    """
+    length, weights = _two("norms", norms), _two("frequencies", frequencies)
+    degrees = checks.array("angle", angle)
+    if degrees.ndim or not 0.0 <= degrees <= 180.0:
+        raise ValueError(f"angle must be one number from 0 to 180 (degrees), got {angle!r}")
+    antipodal = bool(degrees == 180.0)
+    d = (1 if antipodal else 2) if dimension is None else checks.count("dimension", dimension, least=1)
+    if d == 1 and not antipodal:
+        raise ValueError(f"dimension must be at least 2 at an angle of {angle:g} degrees, got 1")
+    # cosdg and sindg are exact at multiples of 90 degrees, where np.cos(np.pi / 2) is 6e-17; + 0.0 clears -0.0.
+    plane = np.array([[1.0, 0.0], [special.cosdg(degrees), special.sindg(degrees)]]) + 0.0
+    X = np.zeros((2, d))
+    X[:, :2] = (length[:, None] * plane)[:, :d]
+    return Dataset(X, [1, -1], weights, f"two points at {angle:g} degrees")
+
+
+def gaussian_classes(
+    points: int | Sequence[int],
+    *,
+    dimension: int = 2,
+    separation: float = 2.0,
+    spread: float = 0.1,
+    frequencies: ArrayLike = (0.5, 0.5),
+    rng: Rng,
+) -> Dataset:
+    """Two Gaussian clouds about opposite means, +separation/2 and -separation/2 on the first axis.
+
+    (H1) of Lemma 3.1 (v2) holds if no point is 45 degrees or more away from its class's mean, and so nearly
+    always while spread sqrt(dimension) is well below separation/2. With the default values a point is that
+    far away with probability 2e-12.
+
+    Parameters
+    ----------
+    points : int or (int, int)
+        Number of points of each class, or of class +1 and class -1.
+    dimension : int, optional
+        d.
+    separation : float, optional
+        Distance between the two means.
+    spread : float, optional
+        Standard deviation of every coordinate about its mean; 0 puts all points of a class on its mean.
+    frequencies : array_like, shape (2,), optional
+        Total weight of each class, the same for all its points.
+    rng : None, int, sequence of int, SeedSequence, BitGenerator or Generator
+        Anything `numpy.random.default_rng` takes. Class +1 is drawn first.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of its range or not two frequencies or numbers of points are given.
+
+    Examples
+    --------
+    >>> data = gaussian_classes((30, 10), dimension=3, rng=0)
+    >>> data.X.shape, bool(data.check_assumptions())
+    ((40, 3), True)
+    """
+    counts = _counts(points)
+    d = checks.count("dimension", dimension, least=1)
+    half = 0.5 * checks.number("separation", separation)
+    sigma, p = checks.nonnegative("spread", spread), _two("frequencies", frequencies)
+    if sigma.ndim:
+        raise ValueError(f"spread must be one number, got shape {sigma.shape}")
+    y = np.repeat([1.0, -1.0], counts)
+    X = sigma * np.random.default_rng(rng).standard_normal((len(y), d))
+    X[:, 0] += half * y
+    return Dataset(X, y, np.repeat(p / counts, counts), "two Gaussian clouds")
+
+
+def _two(name: str, value: ArrayLike) -> Floats:
+    out = checks.positive(name, value)
+    if out.shape != (2,):
+        raise ValueError(f"{name} must be two numbers, of class +1 and of class -1, got shape {out.shape}")
+    return out
+
+
+def _counts(points: int | Sequence[int]) -> tuple[int, int]:
+    pair = tuple(points) if isinstance(points, Iterable) else (points, points)
+    if len(pair) != 2:
+        raise ValueError(f"points must be one integer or two, got {points!r}")
+    return checks.count("points", pair[0], least=1), checks.count("points", pair[1], least=1)

@@ -1,0 +1,270 @@
+"""The floor: how far a run may be from a theory that is right.
+
+Four things separate a trained network from the law that describes it, and each is derived, not guessed:
+
+step size
+    A flow has no step. The law's own exact map of gradient descent (docs/theory.md, sections 6 and 7) is run at
+    the run's lr and at lr/2, lr/4, ..., and extrapolated to lr -> 0; the difference between the map at lr and that
+    limit is what the step does, with its sign. It does not use the flow that is being judged, so that an error in
+    the flow cannot hide in it. What the extrapolation leaves open is the difference of its last two estimates.
+sampling noise
+    The exact map is run with batches, many times over; the run may lie as many standard deviations from the mean
+    as the worst of these replicas does, anywhere along its path.
+round-off
+    The map is run again with every number of its state perturbed at every step; this measures how rounding errors
+    grow. Where they have grown to a visible size, nothing is judged.
+evaluation
+    The documented accuracy of a closed form, or the change of a numerical flow when its tolerance is loosened
+    a hundredfold; the rounding of a measured curve; the interpolation of a theory given as a table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynsim import losses
+from dynsim.checks import Floats
+from dynsim.losses import Loss
+from dynsim.theory import descent
+from dynsim.theory.descent import System
+from dynsim.trajectory import Trajectory
+
+#: Relative size of the perturbation that measures the growth of rounding errors.
+_JITTER = 2.0**-40
+#: Number of perturbed copies.
+_COPIES = 4
+#: A perturbation grown to this relative size has left the linear regime.
+_SATURATED = 1e-3
+#: Most steps of the map run for a curve whose lr is not known; a larger lr than its own only widens the bound.
+_STEPS = 20_000
+#: Most numbers held for the replicas of SGD.
+_HELD = 2.0e7
+
+
+class Part(NamedTuple):
+    """One cause, and how much of the logits' difference it can account for, shape (T, ..., n).
+
+    `signed` parts are known in sign (they move the expectation), the others only bound.
+    """
+
+    name: str
+    source: str
+    size: Floats
+    signed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Floor:
+    """What may separate the run from the theory's logits."""
+
+    parts: tuple[Part, ...]
+    shape: tuple[int, ...]
+    complete: bool = True
+
+    @property
+    def shift(self) -> Floats:
+        """The part known in sign: where a run of a right theory is expected, minus the theory."""
+        return sum((p.size for p in self.parts if p.signed), np.zeros(self.shape))
+
+    @property
+    def spread(self) -> Floats:
+        """How far from there the run may be."""
+        return sum((np.abs(p.size) for p in self.parts if not p.signed), np.zeros(self.shape))
+
+    def with_part(self, part: Part) -> Floor:
+        """The same with one more cause."""
+        return Floor((*self.parts, part), self.shape, self.complete)
+
+
+def step_size(
+    system: System, run: Trajectory, lr: float, steps: NDArray[np.int64], level: int
+) -> tuple[Part, Part]:
+    """What the step size does to a flow law, and what is left open; lr is halved `level` times, at least twice."""
+    loss = losses.get(run.loss_name)
+    time = np.asarray(lr * steps, dtype=np.float64)
+    G = [_descend(system, loss, lr / 2**j, steps * 2**j) for j in range(level + 1)]
+    limit, rest = _extrapolated(G)
+    levels = f"the exact map at lr / 1 ... {2**level}, extrapolated"
+    left = "twice the difference of the last extrapolations"
+    if loss.name == "hinge":
+        limit, rest = _after_drops(system, run, G, (limit, rest), lr / 2**level, steps * 2**level)
+        left += "; where points dropped out, first order and one step each"
+    return (
+        Part("step size", levels, G[0] - limit, signed=True),
+        Part("step size, remainder", left, _as_time_shift(rest, limit, time)),
+    )
+
+
+def _extrapolated(maps: list[Floats]) -> tuple[Floats, Floats]:
+    """The limit lr -> 0 of maps at lr, lr/2, lr/4, ..., and what it may be off by.
+
+    T has no first-order error, R no second-order one. The limit is the last R; its own error is of third order,
+    and is bounded by twice the last change of T or R, whichever is larger.
+    """
+    T = [2.0 * fine - coarse for coarse, fine in pairwise(maps)]
+    R = [(4.0 * fine - coarse) / 3.0 for coarse, fine in pairwise(T)]
+    changes = [np.abs(fine - coarse) for coarse, fine in (*list(pairwise(T))[-1:], *list(pairwise(R))[-1:])]
+    return np.asarray(R[-1]), np.asarray(2.0 * np.max(changes, axis=0))
+
+
+def _as_time_shift(rest: Floats, curve: Floats, time: Floats) -> Floats:
+    """The largest error so far, carried along the curve.
+
+    An error made at one time travels with the flow as a shift in time, so its size goes with the speed of the
+    curve; the difference of two extrapolations may pass through 0, what it stands for does not.
+    """
+    if len(time) < 2:
+        return rest
+    speed = np.abs(np.gradient(curve, time, axis=0))
+    shift = np.divide(rest, speed, out=np.zeros_like(rest), where=speed > 0)
+    return np.asarray(np.maximum(rest, speed * np.fmax.accumulate(shift, axis=0)))
+
+
+def _after_drops(
+    system: System,
+    run: Trajectory,
+    maps: list[Floats],
+    smooth: tuple[Floats, Floats],
+    fine_lr: float,
+    fine_steps: NDArray[np.int64],
+) -> tuple[Floats, Floats]:
+    """Limit and remainder for the hinge, which stops pulling between two steps: not smooth in lr after a drop.
+
+    From the first drop of a class on, its limit is the finest map. That is off by its share of the first-order
+    error and, at every time a point drops out, by at most one of its own steps; the longest step so far bounds
+    that, twice over for what follows the drop.
+    """
+    coarse, fine = maps[0], maps[-1]
+    longest = _longest_step(system, losses.get(run.loss_name), fine_lr, fine_steps)
+    first_order = np.maximum.accumulate(np.abs(coarse - fine), axis=0) * (2.0 / (2 ** (len(maps) - 1) - 1))
+    limit, rest = (np.array(values) for values in smooth)
+    for label in np.unique(run.labels):
+        mask = run.labels == label
+        # Margins of a class rise until they reach 1: below 1 now means below 1 before.
+        ahead = [*maps, limit + label * rest]
+        dropped = np.any([(label * curve[..., mask] >= 1.0).any(-1) for curve in ahead], axis=0)[..., None]
+        limit[..., mask] = np.where(dropped, fine[..., mask], limit[..., mask])
+        rest[..., mask] = np.where(dropped, (first_order + 2.0 * longest)[..., mask], rest[..., mask])
+    return limit, rest
+
+
+def _descend(system: System, loss: Loss, lr: float, steps: NDArray[np.int64]) -> Floats:
+    return descent.logits_at(system, descent.run(system, loss, lr), steps)
+
+
+def _longest_step(system: System, loss: Loss, lr: float, steps: NDArray[np.int64]) -> Floats:
+    """The largest change of each logit in one step until the given steps."""
+    rows = []
+    before, most = system.logits(system.start()), np.zeros(())
+    wanted = iter(steps.tolist())
+    due = next(wanted, None)
+    for k, state in enumerate(descent.run(system, loss, lr)):
+        now = system.logits(state)
+        most = np.maximum(most, np.abs(now - before))
+        before = now
+        if k == due:
+            rows.append(most)
+            due = next(wanted, None)
+        if due is None:
+            break
+    return np.stack(rows)
+
+
+def sound_until(system: System, run: Trajectory, lr: float, last: int) -> float:
+    """Until when (in t = lr x step) the map is known to hold: with the squared loss a pull may be negative."""
+    if run.loss_name != "squared":
+        return np.inf
+    loss = losses.get(run.loss_name)
+    for k, state in enumerate(descent.run(system, loss, lr)):
+        if not system.sound(state):
+            return lr * (k - 0.5)
+        if k == last:
+            return np.inf
+    raise AssertionError("unreachable: the states of a law do not end")
+
+
+def unknown_step_size(system: System, run: Trajectory, level: int) -> Part:
+    """For a curve without lr: two records are at least one step apart, so the smallest gap bounds lr."""
+    gaps = np.diff(run.time, prepend=0.0)
+    largest = max(float(gaps[gaps > 0].min(initial=np.inf)), run.time[-1] / _STEPS)
+    if not np.isfinite(largest):
+        return Part("step size", "no time has passed", np.zeros(run.logits.shape))
+    number = int(np.ceil(run.time[-1] / largest))
+    lr = run.time[-1] / number
+    shift, rest = step_size(system, run, lr, np.arange(number + 1), level)
+    bound = np.abs(shift.size) + rest.size
+    grid = lr * np.arange(number + 1)
+    right = np.clip(np.searchsorted(grid, run.time), 1, number)
+    at_times = np.maximum(bound[right - 1], bound[right])
+    source = f"lr is not known; the smallest gap between records, {largest:.4g}, bounds it"
+    return Part("step size", source, np.broadcast_to(at_times, run.logits.shape))
+
+
+def sampling(
+    system: System, run: Trajectory, lr: float, steps: NDArray[np.int64], batch_size: int
+) -> tuple[Part, Part]:
+    """The drift of the mean of SGD against full batch, and the noise around that mean."""
+    loss = losses.get(run.loss_name)
+    full = _descend(system, loss, lr, steps)
+    replicas = int(np.clip(_HELD / full.size, 99, 999))
+    states = descent.run(system, loss, lr, copies=replicas, batch_size=batch_size, rng=0)
+    paths = descent.logits_at(system, states, steps)
+    mean, deviation = paths.mean(axis=1), paths.std(axis=1)
+    scaled = np.abs(paths - mean[:, None]) / np.maximum(deviation, 1e-300)[:, None]
+    worst = float(scaled.max(axis=tuple(i for i in range(scaled.ndim) if i != 1)).max())
+    source = f"{replicas} replicas of the exact map with batches of {batch_size}"
+    return (
+        Part("drift of SGD", f"mean of {source}, minus full batch", mean - full, signed=True),
+        Part("sampling noise", f"{worst:.2f} standard deviations, the worst of {source}", worst * deviation),
+    )
+
+
+def round_off(system: System, run: Trajectory, lr: float, steps: NDArray[np.int64], unit: float) -> Part:
+    """Rounding errors of `unit` per step and number, grown as a perturbation of the map grows.
+
+    Errors e_s made at step s arrive as sum_s J_s e_s; with \\|e_s\\| <= unit that is at most
+    sqrt(k) unit sqrt(sum_s J_s^2), and random perturbations of size delta measure delta sqrt(sum_s J_s^2).
+    """
+    loss = losses.get(run.loss_name)
+    plain = _descend(system, loss, lr, steps)
+    shaken = descent.run(system, loss, lr, copies=_COPIES, jitter=_JITTER, rng=0)
+    grown = np.abs(descent.logits_at(system, shaken, steps) - plain[:, None]).max(axis=1)
+    lead = (len(steps), *[1] * (plain.ndim - 1))
+    size = unit * (np.abs(plain) + np.sqrt(steps + 1.0).reshape(lead) * grown / _JITTER)
+    lost = ~(grown <= _SATURATED * np.abs(plain)) & (grown > 0)
+    lost = np.maximum.accumulate(lost, axis=0)
+    return Part("round-off", "a perturbed copy of the exact map", np.where(lost, np.inf, size))
+
+
+def rounding_unit(run: Trajectory, hidden: int) -> float:
+    """Relative error of one number of one step: sums over inputs, units and points in float64."""
+    dimension = 0 if run.data is None else run.data.dimension
+    epsilon = max(float(run.meta.get("epsilon", 0.0)), float(np.finfo(float).eps))
+    return (dimension + hidden + len(run.labels) + 10) * epsilon
+
+
+def source_rounding(run: Trajectory) -> Part | None:
+    """A curve given as confidence, error or loss determines the logit only up to its own rounding."""
+    source = run.meta.get("source")
+    if source is None:
+        return None
+    epsilon, loss = float(run.meta["epsilon"]), run.loss_function
+    margin = run.margin
+    with np.errstate(all="ignore"):
+        if source == "logits":
+            size = epsilon * np.abs(margin)
+        elif source == "loss":
+            value = loss.value(margin)
+            size = np.abs(loss.margin_of_value(value * (1.0 + epsilon)) - loss.margin_of_value(value))
+        else:
+            confidence, error = loss.confidence(margin), loss.error(margin)
+            # d confidence / d margin of the two sigmoids; the other two confidences are the margin itself.
+            slope = {"cross_entropy": confidence * error, "exponential": 2 * confidence * error}.get(loss.name, 1.0)
+            size = epsilon * np.abs(confidence if source == "confidence" else error) / slope
+    size = np.where(np.isfinite(size) & np.isfinite(margin), size, np.inf)
+    return Part("rounding of the curve", f"given as {source}, epsilon {epsilon:.2g}", size)

@@ -1,0 +1,282 @@
+"""From a theory and a run to what can be judged: logits at common times, their floor, and a verdict a class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynsim import claims, floors
+from dynsim.checks import Floats
+from dynsim.claims import Claim
+from dynsim.dataset import LABELS
+from dynsim.floors import Floor, Part
+from dynsim.theory.descent import System
+from dynsim.trajectory import Status, Trajectory
+
+#: AGREES is given only where a rate off by this much would have shown.
+RESOLUTION = 0.02
+#: A class has left the plateau once it has gained this share of the confidence it has to gain.
+PLATEAU = 0.05
+#: Halvings of lr for the step-size part: where 2 leave the comparison too blunt, up to 4.
+_HALVINGS = (2, 3, 4)
+#: Beyond so many times what may differ, a finer floor is not tried.
+_HOPELESS = 100.0
+#: The most steps of the exact map that sharpening the floor may cost.
+_MOST_STEPS = 2_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Theory and run at the run's times, with the floor."""
+
+    theory: Trajectory
+    run: Trajectory
+    floor: Floor
+    within: NDArray[np.bool_]
+    law: str
+    equation: str
+    names: dict[int, str]
+    contradiction: str
+    notes: tuple[str, ...]
+
+    @property
+    def judged(self) -> NDArray[np.bool_]:
+        """Which logits are judged, shape (T, ..., n)."""
+        finite = np.isfinite(self.floor.spread) & np.isfinite(self.theory.logits) & np.isfinite(self.run.logits)
+        return np.asarray(finite & self.within.reshape(-1, *[1] * (finite.ndim - 1)))
+
+    @property
+    def judged_times(self) -> NDArray[np.bool_]:
+        """The times at which some logit is judged, shape (T,)."""
+        return np.asarray(self.judged.reshape(len(self.within), -1).any(axis=1))
+
+
+class ClassVerdict(NamedTuple):
+    """The verdict on one class."""
+
+    verdict: str
+    reason: str
+    resolution: float
+    excess: float = 0.0
+
+
+def prepare(theory: Any, run: Trajectory, tolerance: float | None) -> Case:
+    """Evaluate the theory at the run's times and derive the floor."""
+    if not isinstance(run, Trajectory):
+        raise ValueError(f"empirical must be a Trajectory, got {type(run).__name__}")
+    claim = claims.evaluate(theory, run)
+    if claim.logits.shape != run.logits.shape:
+        raise ValueError(
+            f"theory must give logits of shape {run.logits.shape}, the run's (times, ..., points), "
+            f"got {claim.logits.shape}"
+        )
+    contradiction = _contradiction(claim, run)
+    notes: list[str] = []
+    within = claim.within & _finite_rows(run)
+    if len(run.time) and not np.all(within):
+        notes.append(f"judged at {int(within.sum())} of {len(within)} recorded times")
+    shown = Trajectory(run.time, claim.logits, run.labels, run.weights, run.loss_name, lr=claim.lr)
+    if claim.source is not None and claim.source.lower is not None and claim.source.upper is not None:
+        shown = replace(shown, lower=claim.source.lower, upper=claim.source.upper)
+    names = {1: "+1", -1: "-1"} if run.data is None else dict(zip(LABELS, run.data.class_names, strict=True))
+    base = _base_floor(claim, run, tolerance)
+    case = Case(shown, run, base, within, claim.law, claim.equation, names, contradiction, tuple(notes))
+    return _with_dynamics(case, claim)
+
+
+def _finite_rows(run: Trajectory) -> NDArray[np.bool_]:
+    return np.asarray((~np.isnan(run.logits)).reshape(len(run.time), -1).any(axis=1), dtype=bool)
+
+
+# ---- the floor -------------------------------------------------------------------------------------------
+
+
+def _contradiction(claim: Claim, run: Trajectory) -> str:
+    if claim.loss_name != run.loss_name:
+        return f"the theory is for {claim.loss_name}, the run was trained with {run.loss_name}"
+    if claim.labels.shape != run.labels.shape or not np.array_equal(claim.labels, run.labels):
+        return "theory and run have points of different classes"
+    if claim.lr is not None and run.lr is not None and not np.isclose(claim.lr, run.lr, rtol=1e-12):
+        return f"the theory is the map of lr = {claim.lr:g}, the run was trained with lr = {run.lr:g}"
+    return ""
+
+
+def _base_floor(claim: Claim, run: Trajectory, tolerance: float | None) -> Floor:
+    parts = list(claim.parts)
+    if (rounding := floors.source_rounding(run)) is not None:
+        parts.append(rounding)
+    if tolerance is not None:
+        parts.append(Part("tolerance", "given", np.full(run.logits.shape, tolerance)))
+    return Floor(tuple(parts), run.logits.shape)
+
+
+def _with_dynamics(case: Case, claim: Claim) -> Case:
+    """Add what step size, sampling and round-off can do, as sharply as the verdict needs it."""
+    # A law that diverges is inf and then NaN: such times are not judged, and need no warning.
+    with np.errstate(all="ignore"):
+        return _sharpened(case, claim)
+
+
+def _sharpened(case: Case, claim: Claim) -> Case:
+    run = case.run
+    if not len(run.time) or run.time[-1] == 0.0:
+        return case
+    if claim.system is None:
+        complete = not claim.is_flow and run.meta.get("batch_size") is None
+        return replace(case, floor=Floor(case.floor.parts, case.floor.shape, complete=complete))
+    lr = run.lr if run.lr is not None else claim.lr
+    if lr is None:
+        part = floors.unknown_step_size(claim.system, run, 2)
+        return replace(case, floor=case.floor.with_part(part))
+    steps = np.rint(run.time / lr).astype(np.int64)
+    sound = run.time <= floors.sound_until(claim.system, run, lr, int(steps[-1]))
+    case = replace(case, within=case.within & sound)
+    parts = [*case.floor.parts, *_noise(claim.system, run, lr, steps)]
+    sharper = replace(case, floor=Floor(tuple(parts), case.floor.shape))
+    if not claim.is_flow:
+        return sharper
+    for level in _HALVINGS:
+        step = floors.step_size(claim.system, run, lr, steps, level)
+        sharper = replace(case, floor=Floor((*parts, *step), case.floor.shape))
+        if _settled(sharper) or steps[-1] * 2 ** (level + 2) > _MOST_STEPS:
+            break
+    return sharper
+
+
+def _noise(system: System, run: Trajectory, lr: float, steps: NDArray[np.int64]) -> list[Part]:
+    hidden = 0 if run.start is None else run.start.hidden
+    # The extrapolation over several step sizes multiplies rounding errors by up to 16.
+    unit = 16.0 * floors.rounding_unit(run, hidden)
+    out = [floors.round_off(system, run, lr, steps, unit)]
+    if (size := run.meta.get("batch_size")) is not None:
+        out += floors.sampling(system, run, lr, steps, int(size))
+    return out
+
+
+def _settled(case: Case) -> bool:
+    """Whether a finer extrapolation could not change the verdict of any class."""
+    expected = case.theory.logits + case.floor.shift
+    found = by_class(case, expected, case.floor.spread)
+    return all(
+        v.excess > _HOPELESS or (v.verdict != "DISAGREES" and v.resolution <= RESOLUTION) for v in found.values()
+    )
+
+
+# ---- the verdict -----------------------------------------------------------------------------------------
+
+
+def by_class(case: Case, expected: Floats, spread: Floats) -> dict[str, ClassVerdict]:
+    """The verdict on every class that has points."""
+    return {
+        case.names[label]: _class_verdict(case, expected, spread, case.run.labels == label)
+        for label in LABELS
+        if np.any(case.run.labels == label)
+    }
+
+
+def _class_verdict(case: Case, expected: Floats, spread: Floats, mask: NDArray[np.bool_]) -> ClassVerdict:
+    judged = case.judged[..., mask]
+    if not judged.any():
+        return ClassVerdict("INCONCLUSIVE", _nothing_judged(case, mask), np.inf)
+    run, centre, allowed = case.run.logits[..., mask], expected[..., mask], spread[..., mask]
+    with np.errstate(invalid="ignore"):
+        beyond = np.where(judged, np.abs(run - centre) - allowed, -np.inf)
+    resolution = _resolution(case, centre, allowed, judged)
+    if beyond.max() > 0:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            excess = float(np.nanmax(np.where(beyond > 0, beyond / allowed, 0.0)))
+        return ClassVerdict(*_disagreement(case, run, centre, allowed, beyond), resolution, excess)
+    if not _left_plateau(case, mask):
+        return ClassVerdict("INCONCLUSIVE", "the class never left the plateau: nothing was learnt yet", resolution)
+    if not resolution <= RESOLUTION:
+        hidden = f"{100 * resolution:.2g} %" if np.isfinite(resolution) else "any factor"
+        return ClassVerdict("INCONCLUSIVE", f"the floor would hide a rate off by {hidden}", resolution)
+    return ClassVerdict(
+        "AGREES", f"within the floor; a rate off by {100 * resolution:.2g} % would have shown", resolution
+    )
+
+
+def _nothing_judged(case: Case, mask: NDArray[np.bool_]) -> str:
+    if not case.within.any():
+        return "no overlap in time" if len(case.within) else "the run has no records"
+    if not np.isfinite(case.run.logits[..., mask][case.within]).any():
+        return "the run's logits are not finite"
+    return "rounding errors have grown too large to judge any time"
+
+
+def _disagreement(case: Case, run: Floats, centre: Floats, allowed: Floats, beyond: Floats) -> tuple[str, str]:
+    k = np.unravel_index(int(np.argmax(beyond)), beyond.shape)
+    size, may = float(np.abs(run[k] - centre[k])), float(allowed[k])
+    where = f"at t = {case.run.time[k[0]]:.6g}"
+    if not case.floor.complete:
+        return "INCONCLUSIVE", (
+            f"the logits differ by {size:.3g} {where}, and what the step size does is not known for this theory "
+            "and run; give tolerance="
+        )
+    return "DISAGREES", f"{where} {size:.3g} of the logits' difference is not explained, {may:.3g} could be"
+
+
+def _resolution(case: Case, centre: Floats, allowed: Floats, judged: NDArray[np.bool_]) -> float:
+    """The smallest relative change of rate that moves some judged logit by more than it may differ."""
+    rows = case.judged_times
+    t = case.run.time[rows]
+    if len(t) < 2:
+        return np.inf
+    shape = (-1, *[1] * (centre.ndim - 1))
+    speed = np.zeros(centre.shape)
+    with np.errstate(invalid="ignore"):
+        speed[rows] = np.abs(np.gradient(centre[rows], t, axis=0)) * t.reshape(shape)
+    usable = judged & np.isfinite(speed) & (speed > 0)
+    return float(np.min(allowed[usable] / speed[usable], initial=np.inf))
+
+
+def _left_plateau(case: Case, mask: NDArray[np.bool_]) -> bool:
+    loss = case.run.loss_function
+    judged = case.judged[..., mask]
+    for curve in (case.run.margin, case.run.labels * case.theory.logits):
+        confidence = np.where(judged, loss.confidence(curve[..., mask]), np.nan)
+        start = confidence[case.judged_times][0]
+        gained = (np.nanmax(confidence, axis=0) - start) / np.maximum(1.0 - start, 1e-300)
+        if not np.any(gained >= PLATEAU):
+            return False
+    return True
+
+
+def overall(case: Case, found: dict[str, ClassVerdict]) -> tuple[str, str]:
+    """The verdict on the whole: every class has to agree."""
+    if case.contradiction and case.judged.any():
+        return "DISAGREES", case.contradiction
+    for verdict in ("DISAGREES", "INCONCLUSIVE"):
+        classes = {name: v for name, v in found.items() if v.verdict == verdict}
+        if classes:
+            return verdict, _named(classes) + (_after_divergence(case) if verdict == "INCONCLUSIVE" else "")
+    if case.run.status == Status.DIVERGED:
+        return "INCONCLUSIVE", "the run diverged; what it recorded before is within the floor"
+    worst = max(v.resolution for v in found.values())
+    return "AGREES", f"within the floor for every class; a rate off by {100 * worst:.2g} % would have shown"
+
+
+def _named(classes: dict[str, ClassVerdict]) -> str:
+    reasons = {v.reason for v in classes.values()}
+    if len(reasons) == 1 and len(classes) > 1:
+        return reasons.pop()
+    return "; ".join(f"class {name}: {v.reason}" for name, v in classes.items())
+
+
+def _after_divergence(case: Case) -> str:
+    return "; the run diverged" if case.run.status == Status.DIVERGED else ""
+
+
+def rows_of(run: Trajectory, rows: NDArray[np.bool_]) -> Trajectory:
+    """The trajectory at some of its times."""
+    return replace(
+        run,
+        time=run.time[rows],
+        logits=run.logits[rows],
+        step=None if run.step is None else run.step[rows],
+        lower=None if run.lower is None else run.lower[rows],
+        upper=None if run.upper is None else run.upper[rows],
+    )

@@ -1,0 +1,134 @@
+"""Figures: every function takes `ax=None` and returns the Axes it drew on; nothing is shown or saved here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dynsim.checks import Floats
+from dynsim.dataset import LABELS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from dynsim.comparison import Comparison
+    from dynsim.trajectory import Trajectory
+
+#: Two colours that differ in lightness, and for colour-blind readers (Okabe and Ito), one a class.
+COLOURS = {1: "#0072B2", -1: "#D55E00"}
+#: No more single points than this are drawn a class.
+_DRAWN = 25
+
+
+def trajectory(run: Trajectory, ax: Axes | None = None) -> Axes:
+    """The confidence of each point over time, a colour a class."""
+    ax = _axes(ax)
+    for label in LABELS:
+        mask = run.labels == label
+        if mask.any():
+            _bundle(ax, run.time, run.confidence[..., mask], color=COLOURS[label], label=_class(run, label))
+    return _finish(ax, run)
+
+
+def comparison(found: Comparison, ax: Axes | None = None) -> Axes:
+    """The confidence of each point: theory as lines, the run as dots, a colour a class."""
+    ax = _axes(ax)
+    run, theory = found.empirical, found.theory
+    keep = _spread_out(run.time)
+    for label in LABELS:
+        mask = run.labels == label
+        if mask.any():
+            name = _class(run, label)
+            _bundle(ax, run.time, theory.confidence[..., mask], color=COLOURS[label], label=f"{name}, theory")
+            _bundle(
+                ax,
+                run.time[keep],
+                run.confidence[keep][..., mask],
+                color=COLOURS[label],
+                label=f"{name}, network",
+                linestyle="none",
+                marker="o",
+                markersize=3,
+                markerfacecolor="none",
+            )
+    ax.set_title(f"{found.law}: {found.verdict}", fontsize="medium")
+    return _finish(ax, run)
+
+
+def discrepancy(found: Comparison, ax: Axes | None = None) -> Axes:
+    """Largest difference of the logits over time, the floor, and what the floor leaves unexplained."""
+    ax = _axes(ax)
+    time = found.empirical.time
+    if not len(time):
+        return ax
+    difference = np.abs(found.theory.logits - found.empirical.logits)
+    rest = np.abs(found.expected - found.empirical.logits)
+    floor = np.abs(found.expected - found.theory.logits) + found.spread
+    ax.fill_between(time, 1e-18, _largest(floor), color="0.88", label="floor")
+    ax.plot(time, _largest(found.spread), color="0.55", linewidth=1, linestyle="--", label="of it without sign")
+    ax.plot(time, _largest(difference), color="black", linewidth=1.5, label="|theory - network|")
+    ax.plot(time, _largest(rest), color="#CC79A7", linewidth=1, label="unexplained")
+    values = np.concatenate([_largest(difference), _largest(rest), _largest(found.spread)])
+    values = values[np.isfinite(values) & (values > 0)]
+    ax.set_yscale("log")
+    if values.size:
+        ax.set_ylim(max(values.min(), 1e-17) / 3, max(values.max(), _largest(floor).max()) * 3)
+    ax.set_xlabel("t = lr x step")
+    ax.set_ylabel("difference of logits")
+    ax.legend(fontsize="small", frameon=False, ncols=2)
+    return ax
+
+
+def comparison_figure(found: Comparison, title: str = "") -> Figure:
+    """`comparison` above `discrepancy`, on one time axis. The caller saves and closes it."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.5, 6.5), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+    comparison(found, above)
+    above.set_xlabel("")
+    discrepancy(found, below)
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def _axes(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    from matplotlib.figure import Figure
+
+    return Figure(layout="constrained").subplots()
+
+
+def _class(run: Trajectory, label: int) -> str:
+    return f"class {run.data.class_name(label) if run.data is not None else format(label, '+d')}"
+
+
+def _bundle(ax: Axes, time: Floats, curves: Floats, *, label: str, **style: Any) -> None:
+    """Curves (T, ..., m) as one bundle with one entry in the legend."""
+    flat = curves.reshape(len(time), -1)
+    chosen = np.unique(np.linspace(0, flat.shape[1] - 1, min(_DRAWN, flat.shape[1])).astype(int))
+    alpha = 1.0 if len(chosen) == 1 else 0.45
+    for i, k in enumerate(chosen):
+        ax.plot(time, flat[:, k], label=label if i == 0 else None, alpha=alpha, linewidth=1.2, **style)
+
+
+def _spread_out(time: Floats, number: int = 40) -> Any:
+    """Indices of about `number` times, evenly over the time axis."""
+    if len(time) <= number:
+        return np.arange(len(time))
+    return np.unique(np.searchsorted(time, np.linspace(time[0], time[-1], number)).clip(0, len(time) - 1))
+
+
+def _largest(values: Floats) -> Floats:
+    return np.asarray(np.nanmax(values.reshape(len(values), -1), axis=1))
+
+
+def _finish(ax: Axes, run: Trajectory) -> Axes:
+    ax.set_xlabel("t = lr x step")
+    ax.set_ylabel("confidence" if run.loss_name in ("cross_entropy", "exponential") else "margin y f(x)")
+    ax.legend(fontsize="small", frameon=False)
+    return ax
