@@ -68,8 +68,8 @@ class Assumption:
         named = ", ".join(_index(row) for row in self.offenders[:8])
         more = ", ..." if self.violations > 8 else ""
         return (
-            f"{self.name} fails for {self.violations:,} of {self.total:,} {noun} ({self.statement}): {named}{more}; "
-            f"worst {self.worst}, {self.margin:.3g}"
+            f"{self.name} fails for {self.violations:,} of {self.total:,} {noun} ({self.statement}): "
+            f"{named}{more}; worst {self.worst}, {self.margin:.3g}"
         )
 
 
@@ -138,23 +138,22 @@ def check(data: Dataset, network: Network | None = None) -> Assumptions:
 
 
 def _pairs(data: Dataset) -> Assumption:
-    X, y = _scaled(data.X), data.y
-    n = len(X)
+    n = len(data)
+    points = _Points.of(data.X)
     rows = max(1, _BLOCK // n)
-    violations, worst, where = 0, np.inf, (0, 0)
+    violations, zeros, worst, where = 0, 0, (True, np.inf), (0, 0)
     kept: list[NDArray[np.int64]] = []
     for start in range(0, n, rows):
-        i, j, sign, cosine = _block(X, start, min(n, start + rows))
-        same = y[i] == y[j]
-        bad = np.where(same, sign <= 0, sign > 0) & ((i != j) | (sign <= 0))
-        safety = np.where(same, cosine, -cosine)
-        # A violated pair is never safer than one that is not, also where its cosine rounds to 0.
-        safety = np.where(bad, np.minimum(safety, 0.0), np.maximum(safety, 0.0))
+        i, j, sign, cosine = points.block(start, min(n, start + rows))
+        same = data.y[i] == data.y[j]
+        bad = np.where(same, sign <= 0, sign > 0)
+        # A point is no pair with itself, except at the origin, where its class cannot have (H1).
         counted = (i != j) | bad
-        if counted.any():
-            at = int(np.argmin(np.where(counted, safety, np.inf)))
-            if safety[at] < worst:
-                worst, where = float(safety[at]), (int(i[at]), int(j[at]))
+        zeros += int(np.sum(bad & (i == j)))
+        safety = np.where(same, cosine, -cosine)
+        safety = np.where(bad, np.minimum(safety, 0.0), np.maximum(safety, 0.0))
+        if (at := _least(safety, ~bad, counted)) is not None and (not bad[at], safety[at]) < worst:
+            worst, where = (not bad[at], float(safety[at])), (int(i[at]), int(j[at]))
         violations += int(bad.sum())
         if (room := KEPT - sum(map(len, kept))) > 0:
             kept.append(np.column_stack([i[bad][:room], j[bad][:room]]))
@@ -163,33 +162,80 @@ def _pairs(data: Dataset) -> Assumption:
         "inner products > 0 within a class, <= 0 across",
         violations == 0,
         violations,
-        n * (n - 1) // 2,
-        worst,
+        n * (n - 1) // 2 + zeros,
+        worst[1],
         _pair_in_words(data, *where),
         checks.frozen(np.concatenate(kept)),
     )
 
 
+def _least(safety: Floats, good: NDArray[np.bool_], counted: NDArray[np.bool_]) -> int | None:
+    """Where the least safe pair stands: any violating one before those that hold."""
+    among = counted & ~good if np.any(counted & ~good) else counted
+    return int(np.argmin(np.where(among, safety, np.inf))) if among.any() else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Points:
+    """Points in the forms the exact signs need.
+
+    X: as given. scaled: each point times a power of two, so that no inner product over- or underflows as a whole.
+    norm: lengths of the scaled points. ids: the same number for equal points. unit: relative rounding error of an
+    inner product, 0 where all of them are sums of small integers.
+    """
+
+    X: Floats
+    scaled: Floats
+    norm: Floats
+    ids: NDArray[np.int64]
+    unit: float
+
+    @classmethod
+    def of(cls, X: Floats) -> _Points:
+        scaled = _scaled(X)
+        ids = np.unique(X, axis=0, return_inverse=True)[1].reshape(-1)
+        largest = float(np.max(np.abs(X)))
+        integers = largest < 2.0**26 and X.shape[1] * largest**2 < 2.0**53 and bool(np.all(np.rint(X) == X))
+        unit = 0.0 if integers else (X.shape[1] + 1) * float(np.finfo(float).eps)
+        return cls(X, scaled, np.linalg.norm(scaled, axis=1), ids, unit)
+
+    def block(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats, Floats]:
+        """Pairs i <= j of rows start..stop-1: indices, exact sign of the inner product, cosine."""
+        X = self.scaled
+        i, j = np.nonzero(np.arange(start, stop)[:, None] <= np.arange(len(X))[None, :])
+        dot = (X[start:stop] @ X.T)[i, j]
+        i = i + start
+        scale = self.norm[i] * self.norm[j]
+        cosine = np.divide(dot, scale, out=np.zeros_like(dot), where=scale > 0)
+        return i, j, self._signs(i, j, dot, start, stop), cosine
+
+    def _signs(self, i: NDArray[np.int64], j: NDArray[np.int64], dot: Floats, start: int, stop: int) -> Floats:
+        sign = np.sign(dot)
+        if self.unit == 0.0:
+            return sign
+        size = (np.abs(self.scaled[start:stop]) @ np.abs(self.scaled).T)[i - start, j]
+        unsure = np.abs(dot) <= self.unit * size
+        if np.any(tiny := size < 1e-280):
+            # A sum of products that underflowed is not 0; one without a common coordinate is.
+            used = (self.X != 0).astype(np.float32)
+            common = (used[start:stop] @ used.T)[i - start, j]
+            unsure = np.where(tiny, common > 0, unsure)
+        pairs = np.flatnonzero(unsure)
+        if pairs.size:
+            number = int(self.ids.max()) + 1
+            codes, back = np.unique(self.ids[i[pairs]] * number + self.ids[j[pairs]], return_inverse=True)
+            first = np.full(len(codes), len(pairs))
+            np.minimum.at(first, back, np.arange(len(pairs)))
+            exact = [_exact_sign(self.X[i[pairs[k]]], self.X[j[pairs[k]]]) for k in first]
+            sign[pairs] = np.array(exact, dtype=float)[back]
+        return sign
+
+
 def _scaled(X: Floats) -> Floats:
-    """Each point times a power of two, so that no inner product over- or underflows; signs stay exact."""
-    _, exponent = np.frexp(np.max(np.abs(X), axis=1, keepdims=True))
-    return np.asarray(np.ldexp(X, -exponent))
-
-
-def _block(X: Floats, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats, Floats]:
-    """Pairs i <= j of rows start..stop-1: indices, exact sign of the inner product, cosine."""
-    part = X[start:stop]
-    i, j = np.nonzero(np.arange(start, stop)[:, None] <= np.arange(len(X))[None, :])
-    dot = (part @ X.T)[i, j]
-    bound = (np.abs(part) @ np.abs(X).T)[i, j] * (X.shape[1] + 1) * np.finfo(float).eps
-    i = i + start
-    sign = np.sign(dot)
-    # bound == 0: no coordinate in common, the 0 is exact.
-    for k in np.flatnonzero((np.abs(dot) <= bound) & (bound > 0)):
-        sign[k] = _exact_sign(X[i[k]], X[j[k]])
-    norm = np.linalg.norm(X, axis=1)
-    scale = norm[i] * norm[j]
-    return i, j, sign, np.divide(dot, scale, out=np.zeros_like(dot), where=scale > 0)
+    """Each point times a power of two that brings its largest coordinate near 1."""
+    _, exponent = np.frexp(np.max(np.abs(X), axis=-1, keepdims=True))
+    with np.errstate(under="ignore"):
+        return np.asarray(np.ldexp(X, -exponent))
 
 
 def _exact_sign(a: Floats, b: Floats) -> int:
@@ -207,8 +253,9 @@ def _pair_in_words(data: Dataset, i: int, j: int) -> str:
 
 def _units(data: Dataset, network: Network) -> list[Assumption]:
     A = network.preactivations(data.X)  # (..., h, n)
-    lengths = np.linalg.norm(network.W, axis=-1)[..., None] * np.linalg.norm(data.X, axis=-1)
-    cosine = np.divide(A, lengths, out=np.zeros_like(A), where=lengths > 0)
+    W, X = _scaled(network.W), _scaled(data.X)
+    lengths = np.linalg.norm(W, axis=-1)[..., None] * np.linalg.norm(X, axis=-1)
+    cosine = np.divide(W @ X.T, lengths, out=np.zeros_like(A), where=lengths > 0)
     own = {label: data.mask(label) for label in (1, -1)}
     active = {label: A[..., mask] > 0 for label, mask in own.items()}
     in_class = {label: active[label].all(-1) & ~active[-label].any(-1) for label in own}
@@ -220,10 +267,9 @@ def _units(data: Dataset, network: Network) -> list[Assumption]:
     safety = np.minimum(
         np.where(touched[1], network.Z, np.inf), np.where(touched[-1], -network.Z, np.inf)
     )
+    h2_margin = np.maximum(margins[1], margins[-1])
     return [
-        _unit_assumption(
-            "H2", "each unit active on all points of one class, on no other", h2, np.maximum(margins[1], margins[-1])
-        ),
+        _unit_assumption("H2", "each unit active on all points of one class, on no other", h2, h2_margin),
         _unit_assumption(
             "H3", "output weight of the sign of the unit's class", np.asarray(safety > 0), safety
         ),

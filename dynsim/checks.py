@@ -20,7 +20,10 @@ class AssumptionError(ValueError):
 def array(name: str, value: ArrayLike, *, ndim: int | None = None, infinite: bool = False) -> Floats:
     """`value` as a new float64 array without NaN (nor, unless `infinite`, infinities)."""
     try:
-        out = np.array(value, dtype=np.float64)
+        raw = np.asarray(value)
+        if raw.dtype.kind not in "biufO":
+            raise TypeError("text, dates and complex numbers are not converted")
+        out = np.array(raw, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must be numbers, got {_short(value)}") from error
     if ndim is not None and out.ndim != ndim:

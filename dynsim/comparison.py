@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -147,9 +147,7 @@ class Comparison:
 
     def to_json(self, path: str | PathLike[str]) -> None:
         """Write `to_dict` to a file."""
-        with open(path, "w", encoding="utf-8") as stream:
-            json.dump(self.to_dict(), stream, indent=1, allow_nan=False)
-            stream.write("\n")
+        report.write_json(Path(path), self.to_dict())
 
     def to_dataframe(self) -> pandas.DataFrame:
         """One row a quantity and group; needs pandas, the extra `pandas`."""

@@ -73,6 +73,8 @@ class Dataset:
         for field, value in (("X", points), ("y", labels), ("weights", q)):
             object.__setattr__(self, field, checks.frozen(value))
         object.__setattr__(self, "name", str(name))
+        if isinstance(class_names, str) or len(class_names) != 2:
+            raise ValueError(f"class_names must be the names of the classes +1 and -1, got {class_names!r}")
         object.__setattr__(self, "class_names", (str(class_names[0]), str(class_names[1])))
 
     def __len__(self) -> int:
@@ -121,7 +123,10 @@ class Dataset:
 
     def moved(self, shift: ArrayLike) -> Dataset:
         """The same points, each moved by `shift`, shape (d,)."""
-        return replace(self, X=self.X + checks.array("shift", shift, ndim=1))
+        by = checks.array("shift", shift, ndim=1)
+        if len(by) != self.dimension:
+            raise ValueError(f"shift must have {self.dimension} numbers, one a coordinate, got {len(by)}")
+        return replace(self, X=self.X + by)
 
     def check_assumptions(self, network: Network | None = None) -> Assumptions:
         """Whether (H1), and with a network (H2) and (H3), of Lemma 3.1 (v2) hold, and by how much.

@@ -42,6 +42,8 @@ _COPIES = 4
 _SATURATED = 1e-3
 #: Most steps of the map run for a curve whose lr is not known; a larger lr than its own only widens the bound.
 _STEPS = 20_000
+#: Replicas of SGD: with one input a class, and with many points.
+_REPLICAS = (999, 199)
 #: Most numbers held for the replicas of SGD.
 _HELD = 2.0e7
 
@@ -211,7 +213,8 @@ def sampling(
     """The drift of the mean of SGD against full batch, and the noise around that mean."""
     loss = losses.get(run.loss_name)
     full = _descend(system, loss, lr, steps)
-    replicas = int(np.clip(_HELD / full.size, 99, 999))
+    most = _REPLICAS[len(system.cells) > 2]
+    replicas = int(np.clip(_HELD / full.size, 99, most))
     states = descent.run(system, loss, lr, copies=replicas, batch_size=batch_size, rng=0)
     paths = descent.logits_at(system, states, steps)
     mean, deviation = paths.mean(axis=1), paths.std(axis=1)

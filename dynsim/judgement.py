@@ -134,34 +134,38 @@ def _sharpened(case: Case, claim: Claim) -> Case:
     steps = np.rint(run.time / lr).astype(np.int64)
     sound = run.time <= floors.sound_until(claim.system, run, lr, int(steps[-1]))
     case = replace(case, within=case.within & sound)
-    parts = [*case.floor.parts, *_noise(claim.system, run, lr, steps)]
+    parts = [*case.floor.parts, *_noise(claim.system, run, lr, steps, claim.is_flow)]
     sharper = replace(case, floor=Floor(tuple(parts), case.floor.shape))
     if not claim.is_flow:
         return sharper
     for level in _HALVINGS:
-        step = floors.step_size(claim.system, run, lr, steps, level)
-        sharper = replace(case, floor=Floor((*parts, *step), case.floor.shape))
-        if _settled(sharper) or steps[-1] * 2 ** (level + 2) > _MOST_STEPS:
+        shift, rest = floors.step_size(claim.system, run, lr, steps, level)
+        sharper = replace(case, floor=Floor((*parts, shift, rest), case.floor.shape))
+        without = replace(case, floor=Floor((*parts, shift), case.floor.shape))
+        if _settled(sharper, without) or steps[-1] * 2 ** (level + 2) > _MOST_STEPS:
             break
     return sharper
 
 
-def _noise(system: System, run: Trajectory, lr: float, steps: NDArray[np.int64]) -> list[Part]:
+def _noise(
+    system: System, run: Trajectory, lr: float, steps: NDArray[np.int64], extrapolated: bool
+) -> list[Part]:
     hidden = 0 if run.start is None else run.start.hidden
     # The extrapolation over several step sizes multiplies rounding errors by up to 16.
-    unit = 16.0 * floors.rounding_unit(run, hidden)
+    unit = floors.rounding_unit(run, hidden) * (16.0 if extrapolated else 1.0)
     out = [floors.round_off(system, run, lr, steps, unit)]
     if (size := run.meta.get("batch_size")) is not None:
         out += floors.sampling(system, run, lr, steps, int(size))
     return out
 
 
-def _settled(case: Case) -> bool:
-    """Whether a finer extrapolation could not change the verdict of any class."""
-    expected = case.theory.logits + case.floor.shift
-    found = by_class(case, expected, case.floor.spread)
+def _settled(case: Case, without: Case) -> bool:
+    """Whether a finer extrapolation could not change the verdict; `without` lacks what the extrapolation left."""
+    found, best = (by_class(c, c.theory.logits + c.floor.shift, c.floor.spread) for c in (case, without))
     return all(
-        v.excess > _HOPELESS or (v.verdict != "DISAGREES" and v.resolution <= RESOLUTION) for v in found.values()
+        v.excess > _HOPELESS
+        or (v.verdict != "DISAGREES" and (v.resolution <= RESOLUTION or best[name].resolution > RESOLUTION))
+        for name, v in found.items()
     )
 
 
@@ -192,11 +196,17 @@ def _class_verdict(case: Case, expected: Floats, spread: Floats, mask: NDArray[n
     if not _left_plateau(case, mask):
         return ClassVerdict("INCONCLUSIVE", "the class never left the plateau: nothing was learnt yet", resolution)
     if not resolution <= RESOLUTION:
-        hidden = f"{100 * resolution:.2g} %" if np.isfinite(resolution) else "any factor"
-        return ClassVerdict("INCONCLUSIVE", f"the floor would hide a rate off by {hidden}", resolution)
+        return ClassVerdict("INCONCLUSIVE", _too_blunt(case, judged, mask, resolution), resolution)
     return ClassVerdict(
         "AGREES", f"within the floor; a rate off by {100 * resolution:.2g} % would have shown", resolution
     )
+
+
+def _too_blunt(case: Case, judged: NDArray[np.bool_], mask: NDArray[np.bool_], resolution: float) -> str:
+    sizes = {p.name: np.max(np.abs(p.size[..., mask][judged])) for p in case.floor.parts if not p.signed}
+    cause = max(sizes, key=lambda name: float(sizes[name])) if sizes else "too few records"
+    hidden = f"{100 * resolution:.2g} %" if np.isfinite(resolution) else "any factor"
+    return f"the floor (mostly {cause}) would hide a rate off by {hidden}"
 
 
 def _nothing_judged(case: Case, mask: NDArray[np.bool_]) -> str:
@@ -270,7 +280,7 @@ def _after_divergence(case: Case) -> str:
     return "; the run diverged" if case.run.status == Status.DIVERGED else ""
 
 
-def rows_of(run: Trajectory, rows: NDArray[np.bool_]) -> Trajectory:
+def rows_of(run: Trajectory, rows: NDArray[Any]) -> Trajectory:
     """The trajectory at some of its times."""
     return replace(
         run,

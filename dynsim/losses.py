@@ -47,13 +47,14 @@ class Loss:
     margin_at: Function
     margin_of_value: Function
 
-    def error(self, margin: Floats) -> Floats:
+    def error(self, margin: ArrayLike) -> Floats:
         """1 - confidence, accurate also where the confidence rounds to 1."""
+        m = np.asarray(margin, dtype=np.float64)
         if self.name == "cross_entropy":
-            return np.asarray(special.expit(-margin))
+            return _sigmoid(-m)
         if self.name == "exponential":
-            return np.asarray(special.expit(-2 * _halved(margin)))
-        return 1.0 - margin
+            return _sigmoid(-2.0 * _halved(m))
+        return np.asarray(1.0 - m)
 
 
 def _quiet(function: Function) -> Function:
@@ -67,6 +68,12 @@ def _quiet(function: Function) -> Function:
 def _halved(margin: Floats) -> Floats:
     """Margins kept so small that twice their value is finite; sigma is 0 or 1 there already."""
     return np.clip(margin, -1e300, 1e300)
+
+
+@_quiet
+def _sigmoid(x: Floats) -> Floats:
+    """scipy's expit, and e^x where that is subnormal and expit gives 0."""
+    return np.where(x < -700.0, np.exp(np.minimum(x, 0.0)), special.expit(x))
 
 
 def _identity(values: Floats) -> Floats:
@@ -83,9 +90,9 @@ LOSSES: dict[str, Loss] = {
         _make(
             "cross_entropy",
             lambda m: np.logaddexp(0.0, -m),
-            lambda m: special.expit(-m),
-            lambda m: -special.expit(m) * special.expit(-m),
-            special.expit,
+            lambda m: _sigmoid(-m),
+            lambda m: -_sigmoid(m) * _sigmoid(-m),
+            _sigmoid,
             special.logit,
             lambda v: -(v + np.log(-np.expm1(-v))),
         ),
@@ -103,18 +110,18 @@ LOSSES: dict[str, Loss] = {
             lambda m: np.exp(-m),
             lambda m: np.exp(-m),
             lambda m: -np.exp(-m),
-            lambda m: special.expit(2.0 * _halved(m)),
+            lambda m: _sigmoid(2.0 * _halved(m)),
             lambda c: 0.5 * special.logit(c),
             lambda v: -np.log(v),
         ),
         _make(
             "squared",
-            lambda m: 0.5 * (1.0 - m) ** 2,
+            lambda m: 0.5 * (1.0 - m) * (1.0 - m),
             lambda m: 1.0 - m,
             lambda m: np.full_like(m, -1.0),
             _identity,
             _identity,
-            lambda v: 1.0 - np.sqrt(2.0 * v),
+            lambda v: 1.0 - np.sqrt(2.0) * np.sqrt(v),
         ),
     )
 }

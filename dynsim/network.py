@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,12 +72,18 @@ class Network:
         return tuple(self.Z.shape[:-1])
 
     def __getitem__(self, index: Any) -> Network:
-        """Some members of an ensemble."""
+        """Some members of an ensemble, by any numpy index into its axes."""
         if not self.ensemble:
-            raise IndexError("this is a single network, not an ensemble")
-        # An index beyond the ensemble's axes would cut into the units.
-        full = index if isinstance(index, tuple) else (index,)
-        return Network(tuple(w[(*full, ...)] for w in self.weights))
+            raise IndexError("this is a single network, not an ensemble: it has no members")
+        # Members by number first: an index beyond the ensemble's axes must not cut into the units.
+        members = np.arange(int(np.prod(self.ensemble))).reshape(self.ensemble)[index]
+        return Network(tuple(w.reshape(-1, *w.shape[len(self.ensemble) :])[members] for w in self.weights))
+
+    def __iter__(self) -> Iterator[Network]:
+        """The members along the first axis of an ensemble."""
+        if not self.ensemble:
+            raise TypeError("this is a single network, not an ensemble: it cannot be iterated over")
+        return (self[i] for i in range(self.ensemble[0]))
 
     def __repr__(self) -> str:
         many = f"{' x '.join(map(str, self.ensemble))} networks, each " if self.ensemble else ""

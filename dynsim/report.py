@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import html as escape
+import json
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -72,6 +74,23 @@ def table(rows: list[list[str]], header: tuple[str, ...] | None) -> list[str]:
         return []
     widths = [max(len(row[i]) for row in full) for i in range(len(full[0]))]
     return ["  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in full]
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a whole file or none: a name of its own first, then renamed."""
+    encoded = json.dumps(_clean(content), indent=1, allow_nan=False)
+    part = path.with_name(path.name + ".part")
+    part.write_text(encoded + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def _clean(value: Any) -> Any:
+    """Numbers that are not finite become None: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _clean(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(v) for v in value]
+    return _finite(value)
 
 
 def _cells(row: Any) -> list[str]:

@@ -224,11 +224,23 @@ def run(
     while True:
         yield state
         if batch_size is not None:
-            counts = generator.multinomial(batch_size, system.cells / total, size=lead)
-            cells = np.asarray(counts * (total / batch_size))
+            cells = _drawn(generator, system.cells / total, batch_size, lead) * (total / batch_size)
         state = system.step(state, lr, cells, loss)
         if jitter:
             state = tuple(s * (1.0 + jitter * generator.standard_normal(s.shape)) for s in state)
+
+
+def _drawn(generator: np.random.Generator, share: Floats, size: int, lead: tuple[int, ...]) -> Floats:
+    """How often each cell occurs in a batch drawn with replacement, shape (*lead, k)."""
+    k = len(share)
+    if size > k:
+        return np.asarray(generator.multinomial(size, share, size=lead), dtype=np.float64)
+    # Few draws among many cells: place every draw, instead of a binomial number for every cell.
+    edges = np.cumsum(share)
+    number = int(np.prod(lead, dtype=int))
+    index = np.minimum(np.searchsorted(edges, generator.random((number, size)), side="right"), k - 1)
+    flat = np.bincount((index + k * np.arange(number)[:, None]).ravel(), minlength=number * k)
+    return np.asarray(flat.reshape(*lead, k), dtype=np.float64)
 
 
 def logits_at(system: System, states: Iterator[State], steps: NDArray[np.int64]) -> Floats:

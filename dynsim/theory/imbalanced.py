@@ -213,7 +213,8 @@ def _scaled_elapsed(u0: Floats, u: Floats, imbalance: Floats, weight: float) -> 
     large = u > _OVERFLOW if weight else np.abs(u) > _OVERFLOW
     scale = np.where(large, u, 0.0)
     with np.errstate(under="ignore"):
-        part, factor = weight * np.exp(-scale), np.exp(u - scale)
+        part = weight * np.exp(-scale) if weight else np.zeros_like(u)
+        factor = np.exp(u - scale)
         total = part * angle(u0, u, imbalance) + scaled_integral(u0, u, imbalance) * factor
     return np.asarray(total), scale, np.asarray(part + factor)
 
@@ -265,9 +266,9 @@ def _solve_angle(
         total, scale, slope = _scaled_elapsed(u0, u, imbalance, weight)
         return np.log(total) + scale - log_scaled, turn * slope / total
 
-    # u is a float, so that log s can be no better than this.
+    # log s to 1e-9 of u; but u is a float, so that near u0 it cannot be better than this.
     rounding = np.finfo(np.float64).eps * np.abs(u0) / (np.exp(most) * np.hypot(u0, imbalance))
-    tolerance = 1e-9 + np.minimum(8.0 * rounding, 1e-2)
+    tolerance = 1e-9 / (1.0 + np.abs(u0)) + np.minimum(8.0 * rounding, 1e-2)
     turn = np.exp(bracketed_newton(excess, least, most, most, tolerance=np.asarray(tolerance)))
     return logit_after(u0, turn, imbalance)
 

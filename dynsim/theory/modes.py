@@ -31,6 +31,7 @@ __all__ = ["log_ei_inverse", "logit", "time_to"]
 # e^10000 is beyond every float rate, time and imbalance together: such a logit neither moves nor is reached.
 _BEYOND = 1e4
 _TINY = 1e-280
+_LOWEST, _LARGEST = -1e12, 1e300
 
 Mask = NDArray[np.bool_]
 
@@ -67,11 +68,11 @@ def logit(
         t = lr x step, >= 0; inf gives the limit (inf for cross-entropy and exponential, 1 for squared, 1 or
         `initial`, whichever is larger, for hinge).
     initial : array_like
-        The logit u0 at t = 0. It must be positive where `imbalance` is 0.
+        The logit u0 at t = 0, between -1e12 and 1e300. It must be positive where `imbalance` is 0.
     rate : array_like
         kappa = p |x| > 0.
     imbalance : array_like
-        C >= 0, in units of the logit.
+        C >= 0, in units of the logit, at most 1e300.
     depth : int
         The number of weight layers, 2.
     loss : str
@@ -169,6 +170,12 @@ def _checked(
         checks.positive("rate", rate),
         checks.nonnegative("imbalance", imbalance),
     )
+    # Beyond these, sums of two arguments overflow, or a logit near 0 has no digit left of those of its start.
+    for what, values in (("initial", arrays[1]), ("imbalance", arrays[3])):
+        outside = (values < _LOWEST) | (values > _LARGEST)
+        if outside.any():
+            limits = f"between {_LOWEST:g} and {_LARGEST:g}" if what == "initial" else f"at most {_LARGEST:g}"
+            raise ValueError(f"{what} must be {limits}, got {values[outside][0]:.10g}")
     try:
         mode = _Mode(*np.broadcast_arrays(*arrays))
     except ValueError as error:

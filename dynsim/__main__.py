@@ -1,0 +1,7 @@
+"""`python -m dynsim` is `dynsim`."""
+
+import sys
+
+from dynsim.cli import main
+
+sys.exit(main())

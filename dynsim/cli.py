@@ -1,0 +1,191 @@
+"""The command line.
+
+Exit status: 0 all verdicts agree, 1 something does not, 2 bad input (one clear line, no traceback).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dynsim import __version__, data, init, losses, report
+from dynsim.checks import AssumptionError
+from dynsim.comparison import Comparison, Verdict, compare
+from dynsim.dataset import Dataset
+from dynsim.empirical.training import train
+from dynsim.network import Network
+from dynsim.theory.prediction import LAWS, predict
+
+if TYPE_CHECKING:
+    from dynsim.paper.claim import Result
+
+AGREES, NOT_ALL, BAD_INPUT = 0, 1, 2
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+    except (ValueError, OSError, ImportError) as error:
+        text = " ".join(str(error).split())
+        print(f"dynsim: {text}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("dynsim: interrupted; what was finished is kept", file=sys.stderr)
+        return NOT_ALL
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dynsim", description="predicted against measured learning dynamics")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_reproduce(commands.add_parser("reproduce", help="hold the claims of arXiv:1809.06848 v2 against networks"))
+    _add_compare(commands.add_parser("compare", help="train a network on your data and hold theory against it"))
+    return parser
+
+
+# ---- reproduce -------------------------------------------------------------------------------------------
+
+
+def _add_reproduce(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for figures and results.json (out)")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="only these claims")
+    parser.add_argument("--quick", action="store_true", help="larger steps, in seconds")
+    parser.add_argument("--list", action="store_true", help="list the claims and stop")
+    parser.set_defaults(run=_reproduce)
+
+
+def _reproduce(arguments: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from dynsim.paper import run
+
+    entries = run.chosen(arguments.only)
+    if arguments.list:
+        rows = [[entry.name, entry.source, entry.statement] for entry in entries]
+        print("\n".join(report.table(rows, ("claim", "source", "statement"))))
+        return AGREES
+    results: list[Result] = []
+    failed = []
+    with tqdm(total=len(entries), unit="claim", disable=not sys.stderr.isatty(), leave=False) as bar:
+        for entry, found in zip(entries, run.run(entries, arguments.out, arguments.quick), strict=True):
+            if isinstance(found, Exception):
+                failed.append(f"{entry.name} FAILED: {found!r}")
+            else:
+                results.append(found)
+            bar.update()
+            bar.set_description(entry.name)
+    print("\n".join([*run.table(results), *failed]))
+    agree = sum(result.verdict == Verdict.AGREES for result in results)
+    print(f"\n{agree} of {len(entries)} claims agree; figures and results.json are in {arguments.out}")
+    return AGREES if agree == len(entries) else NOT_ALL
+
+
+# ---- compare ---------------------------------------------------------------------------------------------
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("data", type=Path, metavar="DATA.csv", help="a header line, a label column, numbers")
+    parser.add_argument("--label", required=True, metavar="COLUMN", help="the column that holds the class")
+    parser.add_argument("--classes", nargs=2, metavar=("A", "B"), help="the two classes; A becomes +1")
+    parser.add_argument("--loss", default="cross_entropy", help=" | ".join(losses.LOSSES) + " (cross_entropy)")
+    parser.add_argument("--hidden", type=int, default=64, help="hidden units (64)")
+    parser.add_argument("--lr", type=float, default=0.01, help="learning rate (0.01)")
+    parser.add_argument("--steps", type=int, default=5000, help="gradient descent steps (5000)")
+    parser.add_argument("--batch-size", type=int, help="SGD with batches of this size (full batch)")
+    parser.add_argument("--init", choices=("class_aligned", "gaussian"), default="class_aligned")
+    parser.add_argument("--initial", type=float, default=1e-3, help="logit of both classes at the start (0.001)")
+    parser.add_argument("--imbalance", type=float, default=0.0, help="C of both classes at the start (0)")
+    parser.add_argument("--scale", type=float, default=0.01, help="standard deviation of --init gaussian (0.01)")
+    parser.add_argument("--law", default="auto", help="auto | " + " | ".join(LAWS) + " (auto)")
+    parser.add_argument("--no-center", action="store_true", help="leave the origin where it is (default: midway)")
+    parser.add_argument("--rng", type=int, default=0, help="seed of everything random (0)")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for figures and JSON (out)")
+    parser.set_defaults(run=_compare)
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    points = data.from_csv(arguments.data, label=arguments.label, classes=arguments.classes)
+    points = points if arguments.no_center else points.centered()
+    losses.get(arguments.loss)
+    network = _network(arguments, points)
+    found = points.check_assumptions(network)
+    print(repr(points))
+    print("origin    " + ("as given" if arguments.no_center else "moved to the midpoint of the two class means"))
+    print(*(f"assumes   {assumption}" for assumption in found), "", sep="\n")
+    theories = _theories(arguments, points, network)
+    run = train(
+        network,
+        points,
+        loss=arguments.loss,
+        lr=arguments.lr,
+        steps=arguments.steps,
+        batch_size=arguments.batch_size,
+        rng=np.random.default_rng(arguments.rng).spawn(1)[0],
+        progress=sys.stderr.isatty(),
+    )
+    if run.message:
+        print(f"run       {run.message}\n")
+    reports = [compare(theory, run) for theory in theories]
+    for number, comparison in enumerate(reports):
+        print(("" if number == 0 else "\n" + "-" * 80 + "\n\n") + str(comparison))
+    _write(arguments, points, found.to_dict(), reports, run.message)
+    if not reports:
+        print("verdict   INCONCLUSIVE: no exact law applies; --law class_means (approximate) can be asked for")
+    return AGREES if reports and all(r.verdict == Verdict.AGREES for r in reports) else NOT_ALL
+
+
+def _network(arguments: argparse.Namespace, points: Dataset) -> Network:
+    if arguments.init == "gaussian":
+        return init.gaussian(points, arguments.hidden, scale=arguments.scale, rng=arguments.rng)
+    return init.class_aligned(
+        points, arguments.hidden, initial=arguments.initial, imbalance=arguments.imbalance, rng=arguments.rng
+    )
+
+
+def _theories(arguments: argparse.Namespace, points: Dataset, network: Network) -> list[Any]:
+    """The flow and the exact map for "auto", the law that was asked for otherwise; none where none applies."""
+    wanted = [("auto", None), ("auto", arguments.lr)]
+    if arguments.law != "auto":
+        wanted = [(arguments.law, arguments.lr if arguments.law == "gradient_descent" else None)]
+    try:
+        return [predict(network, points, loss=arguments.loss, law=law, lr=lr) for law, lr in wanted]
+    except AssumptionError as error:
+        print(f"refused   {error}\n")
+        return []
+
+
+def _write(
+    arguments: argparse.Namespace,
+    points: Dataset,
+    assumptions: dict[str, Any],
+    reports: list[Comparison],
+    message: str,
+) -> None:
+    from dynsim.plotting import comparison_figure
+
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    stem = arguments.data.stem
+    options = {k: str(v) if isinstance(v, Path) else v for k, v in vars(arguments).items() if k != "run"}
+    report.write_json(
+        out / f"{stem}.json",
+        {
+            "dynsim": __version__,
+            "options": options,
+            "data": repr(points),
+            "assumptions": assumptions,
+            "run": message or "finished",
+            "comparisons": [comparison.to_dict() for comparison in reports],
+        },
+    )
+    for comparison in reports:
+        title = f"{stem}: {points.class_names[0]} against {points.class_names[1]}"
+        comparison_figure(comparison, title).savefig(out / f"{stem}-{comparison.law}.png", dpi=150)
+    print(f"\nwritten   {out / stem}.json" + "".join(f", {out / stem}-{r.law}.png" for r in reports))

@@ -1,0 +1,80 @@
+"""What every claim's module returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dynsim.comparison import Comparison, Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table of claims: a predicted number beside the measured one.
+
+    discrepancy and floor are in the unit of `what`; verdict is that of the comparison the row comes from.
+    """
+
+    what: str
+    predicted: float
+    measured: float
+    discrepancy: float
+    floor: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A claim held against a trained network.
+
+    Attributes
+    ----------
+    name, source, statement : str
+        As the module's NAME, SOURCE and STATEMENT.
+    lines : tuple of Line
+    parameters : mapping
+        Everything needed to repeat it; plain numbers and strings.
+    comparisons : tuple of Comparison
+        The comparisons behind the lines.
+    figure : Figure or None
+        Not shown, not saved: the caller's.
+    """
+
+    name: str
+    source: str
+    statement: str
+    lines: tuple[Line, ...]
+    parameters: dict[str, Any]
+    comparisons: tuple[Comparison, ...] = ()
+    figure: Figure | None = None
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def verdict(self) -> Verdict:
+        """AGREES only if every line does."""
+        found = {line.verdict for line in self.lines}
+        for verdict in (Verdict.DISAGREES, Verdict.INCONCLUSIVE):
+            if verdict in found:
+                return verdict
+        return Verdict.AGREES
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, for JSON."""
+        return {
+            "name": self.name,
+            "source": self.source,
+            "statement": self.statement,
+            "verdict": str(self.verdict),
+            "parameters": self.parameters,
+            "lines": [{**vars(line), "verdict": str(line.verdict)} for line in self.lines],
+            "comparisons": [comparison.to_dict() for comparison in self.comparisons],
+            "notes": list(self.notes),
+        }
+
+
+def within(discrepancy: float, floor: float) -> Verdict:
+    """AGREES where a discrepancy lies within its floor."""
+    return Verdict.AGREES if discrepancy <= floor else Verdict.DISAGREES

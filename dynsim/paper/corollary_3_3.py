@@ -1,0 +1,81 @@
+"""Corollary 3.3 (v2): how much longer the slower class takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dynsim.checks import Floats
+from dynsim.paper.claim import Line, Result, within
+from dynsim.paper.setting import Experiment, crossings, experiment, judged
+from dynsim.theory import modes
+from dynsim.theory.prediction import predict
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NAME = "corollary_3_3"
+SOURCE = "Cor 3.3, A.5 (v2)"
+STATEMENT = (
+    "t2*/t1* = (|x1| p1)/(|x2| p2) (1 - tv/T), with tv the time class 1 would take between the two initial logits "
+    "and T = t1*; equal starts give the plain ratio of the rates."
+)
+#: The confidence that defines t*.
+LEVEL = 0.9
+
+
+def reproduce(quick: bool = False) -> Result:
+    """Equal and different starts: the ratio of the times to confidence .9."""
+    lr = 0.02 if quick else 0.005
+    lines, parameters, comparisons, shown = [], {}, [], []
+    for name, initial in (("equal starts", (1e-3, 1e-3)), ("different starts", (1e-4, 3e-2))):
+        made = experiment(hidden=2, lr=lr, until=40.0, initial=initial, rng=5)
+        found = judged(made)
+        predicted, plain = exact_ratio(made, initial), made.data.rate(1) / made.data.rate(-1)
+        measured = _ratio(crossings(made.run, LEVEL))
+        # The same ratio on the exact map of gradient descent says what the step size does to it.
+        exact = predict(made.network, made.data, law="gradient_descent", lr=lr).at(made.run.time)
+        floor = abs(_ratio(crossings(exact, LEVEL)) - predicted) + 1e-9
+        off = abs(measured - predicted)
+        what = f"{name}: t2*/t1* (plain ratio {plain:.4g})"
+        lines.append(Line(what, predicted, measured, off, floor, within(off, floor)))
+        parameters[name] = made.parameters
+        comparisons.append(found)
+        shown.append((name, made, plain, predicted))
+    return Result(NAME, SOURCE, STATEMENT, tuple(lines), parameters, tuple(comparisons), _figure(shown))
+
+
+def exact_ratio(made: Experiment, initial: tuple[float, float], level: float = LEVEL) -> float:
+    """t2*/t1* with the factor of A.5."""
+    target = float(made.run.loss_function.margin_at(np.asarray(level)))
+    kappa1, kappa2 = made.data.rate(1), made.data.rate(-1)
+    T = float(modes.time_to(target, initial=initial[0], rate=kappa1))
+    low, high = sorted(initial)
+    tv = float(np.sign(initial[1] - initial[0])) * float(modes.time_to(high, initial=low, rate=kappa1))
+    return kappa1 / kappa2 * (1.0 - tv / T)
+
+
+def _ratio(times: Floats) -> float:
+    return float(times[1] / times[0])
+
+
+def _figure(shown: list[tuple[str, Experiment, float, float]]) -> Figure:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.5, 3.6), layout="constrained")
+    levels = np.linspace(0.55, 0.99, 60)
+    for ax, (name, made, plain, _) in zip(figure.subplots(1, 2, sharey=True), shown, strict=True):
+        initial = made.parameters["initial"]
+        ax.plot(levels, [exact_ratio(made, initial, c) for c in levels], color="black", label="A.5, exact factor")
+        ax.axhline(plain, color="0.6", linestyle="--", label="plain ratio of rates")
+        some = levels[::4]
+        ax.plot(
+            some, [_ratio(crossings(made.run, c)) for c in some], "o", markerfacecolor="none", color="#0072B2",
+            label="network",
+        )
+        ax.set_title(f"{name}: u0 = {initial[0]:g}, {initial[1]:g}", fontsize="medium")
+        ax.set_xlabel("confidence that defines t*")
+        ax.set_ylabel("t2* / t1*")
+        ax.legend(fontsize="small", frameon=False)
+    return figure
