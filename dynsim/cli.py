@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dynsim import __version__, data, init, losses, report
+from dynsim import __version__, checks, data, init, losses, report
 from dynsim.checks import AssumptionError
 from dynsim.comparison import Comparison, Verdict, compare
 from dynsim.dataset import Dataset
@@ -111,9 +111,9 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
+    _check(arguments)
     points = data.from_csv(arguments.data, label=arguments.label, classes=arguments.classes)
     points = points if arguments.no_center else points.centered()
-    losses.get(arguments.loss)
     network = _network(arguments, points)
     found = points.check_assumptions(network)
     print(repr(points))
@@ -134,11 +134,19 @@ def _compare(arguments: argparse.Namespace) -> int:
         print(f"run       {run.message}\n")
     reports = [compare(theory, run) for theory in theories]
     for number, comparison in enumerate(reports):
-        print(("" if number == 0 else "\n" + "-" * 80 + "\n\n") + str(comparison))
-    _write(arguments, points, found.to_dict(), reports, run.message)
+        print(("" if number == 0 else "\n" + "-" * 80 + "\n\n") + report.text(comparison, assumptions=False))
     if not reports:
         print("verdict   INCONCLUSIVE: no exact law applies; --law class_means (approximate) can be asked for")
+    _write(arguments, points, found.to_dict(), reports, run.message)
     return AGREES if reports and all(r.verdict == Verdict.AGREES for r in reports) else NOT_ALL
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """What can be told to be wrong before anything is read or printed."""
+    losses.get(arguments.loss)
+    checks.choice("law", arguments.law, {**LAWS, "auto": ""})
+    checks.number("lr", arguments.lr)
+    checks.count("steps", arguments.steps, least=0)
 
 
 def _network(arguments: argparse.Namespace, points: Dataset) -> Network:

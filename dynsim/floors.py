@@ -123,6 +123,8 @@ def _as_time_shift(rest: Floats, curve: Floats, time: Floats) -> Floats:
     if len(time) < 2:
         return rest
     speed = np.abs(np.gradient(curve, time, axis=0))
+    # A curve that rests changes only by rounding: that is no speed.
+    speed[speed * time.reshape(-1, *[1] * (rest.ndim - 1)) <= 1e-12 * np.abs(curve)] = 0.0
     shift = np.divide(rest, speed, out=np.zeros_like(rest), where=speed > 0)
     return np.asarray(np.maximum(rest, speed * np.fmax.accumulate(shift, axis=0)))
 

@@ -77,7 +77,7 @@ def discrepancy(found: Comparison, ax: Axes | None = None) -> Axes:
         ax.set_ylim(max(values.min(), 1e-17) / 3, max(values.max(), _largest(floor).max()) * 3)
     ax.set_xlabel("t = lr x step")
     ax.set_ylabel("difference of logits")
-    ax.legend(fontsize="small", frameon=False, ncols=2)
+    ax.legend(fontsize="small", framealpha=1.0, edgecolor="none", ncols=2)
     return ax
 
 

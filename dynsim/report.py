@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 _COLUMNS = ("quantity", "group", "sup", "rms", "relative", "floor", "unexplained")
 
 
-def text(found: Comparison) -> str:
-    """A table with a verdict."""
+def text(found: Comparison, assumptions: bool = True) -> str:
+    """A table with a verdict, with or without the assumptions of the law."""
     run = found.empirical
     span = f"t = {run.time[0]:.4g} ... {run.time[-1]:.4g}" if len(run.time) else "no times"
     lines = [
         f"theory    {found.law}" + (f", {found.equation}" if found.equation else ""),
         f"run       {found.loss_name}, lr {_known(run.lr)}, {len(run.time)} records, {span} (t = lr x step)",
     ]
-    lines += [f"assumes   {assumption}" for assumption in found.assumptions or ()]
+    if assumptions:
+        lines += [f"assumes   {assumption}" for assumption in found.assumptions or ()]
     lines += ["", "difference of theory and run:", *table([_cells(row) for row in found.rows], _COLUMNS)]
     lines += ["", "floor (logits), what may separate a right theory from the run:"]
     lines += table([[name, _number(size), source] for name, (size, source) in found.parts.items()], None)

@@ -35,9 +35,10 @@ def reproduce(quick: bool = False) -> Result:
     for lr in _LR:
         moved, flipped, path = _train_one_class_at_a_time(data, lr, steps)
         curves[lr] = path
-        for what, count in (("largest change of the other class's units", moved), ("gates and signs changed", flipped)):
+        found = ("largest change of the other class's units", moved), ("gates and signs that changed", flipped)
+        for what, count in found:
             lines.append(Line(f"lr {lr:g}: {what}", 0.0, count, count, 0.0, within(count, 0.0)))
-    parameters = {"points": 60, "dimension": 5, "spread": 0.05, "hidden": 20, "steps": steps, "lr": list(_LR), "rng": 1}
+    parameters = {"points": 60, "dimension": 5, "spread": 0.05, "hidden": 20, "steps": steps, "lr": list(_LR)}
     return Result(NAME, SOURCE, STATEMENT, tuple(lines), parameters, figure=_figure(curves, data))
 
 

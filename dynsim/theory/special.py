@@ -273,7 +273,8 @@ def bracketed_newton(
     low, high, start : ndarray of one shape
         Brackets that contain the roots, and the first points.
     tolerance : float or ndarray
-        A root is found when Newton's step is below `tolerance` times the point, or 1; it is still taken.
+        A root is found when Newton's step, which is still taken, or the bracket is below `tolerance` times
+        the point, or 1.
 
     Returns
     -------
@@ -299,9 +300,11 @@ def bracketed_newton(
             low = np.where(value < 0.0, x, low)
             high = np.where(value > 0.0, x, high)
             new = x - step
-            close = (np.abs(step) <= tolerance * np.maximum(np.abs(x), 1.0)) | (value == 0.0)
+            resolution = tolerance * np.maximum(np.abs(x), 1.0)
+            close = (np.abs(step) <= resolution) | (value == 0.0) | (high - low <= resolution)
             inside = (new > low) & (new < high)
-            x = np.where(found, x, np.where(close | inside, new, 0.5 * low + 0.5 * high))
+            near = inside | (np.abs(step) <= resolution)
+            x = np.where(found, x, np.where(near, new, 0.5 * low + 0.5 * high))
         found = found | close
         if found.all():
             return x

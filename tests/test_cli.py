@@ -1,0 +1,134 @@
+"""The command line as a user calls it: exit status, what is printed, what is written."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dynsim import cli
+from dynsim.paper import catalogue
+
+IRIS = Path(__file__).parent.parent / "examples" / "iris.csv"
+VIRGINICA = ["compare", str(IRIS), "--label", "species", "--classes", "setosa", "virginica"]
+VERSICOLOR = ["compare", str(IRIS), "--label", "species", "--classes", "setosa", "versicolor"]
+
+
+def test_iris_virginica_agrees(tmp_path, capsys):
+    assert cli.main([*VIRGINICA, "--hidden", "64", "--out", str(tmp_path)]) == cli.AGREES
+    printed = capsys.readouterr().out
+    assert "H1 holds for all 4,950 pairs" in printed
+    assert printed.count("verdict   AGREES") == 2
+    found = json.loads((tmp_path / "iris.json").read_text())
+    flow, exact = found["comparisons"]
+    assert (flow["law"], exact["law"]) == ("order_parameters", "gradient_descent")
+    assert found["options"]["steps"] == 5000 and exact["time"] == [0.0, 50.0]
+    # The exact map is separated from the network by round-off alone, the flow by the step size within its floor.
+    assert exact["rows"][0]["sup"] <= 1e-9
+    assert 1e-4 < flow["rows"][0]["sup"] <= flow["rows"][0]["floor"]
+    for law in ("order_parameters", "gradient_descent"):
+        assert (tmp_path / f"iris-{law}.png").stat().st_size > 10_000
+
+
+def test_iris_versicolor_is_refused_with_the_pairs_named(tmp_path, capsys):
+    assert cli.main([*VERSICOLOR, "--steps", "200", "--out", str(tmp_path)]) == cli.NOT_ALL
+    printed = capsys.readouterr().out
+    assert "H1 fails for 11 of 4,950 pairs" in printed and "(41, 98)" in printed
+    assert "refused" in printed and "class_means" in printed and "verdict   INCONCLUSIVE" in printed
+    found = json.loads((tmp_path / "iris.json").read_text())
+    assert found["comparisons"] == [] and found["assumptions"]["H1"]["violations"] == 11
+
+
+def test_class_means_runs_on_request_and_is_reported_for_what_it_is(tmp_path, capsys):
+    assert cli.main([*VERSICOLOR, "--law", "class_means", "--out", str(tmp_path)]) == cli.NOT_ALL
+    printed = capsys.readouterr().out
+    assert "each class replaced by its mean point" in printed and "verdict   DISAGREES" in printed
+    row = json.loads((tmp_path / "iris.json").read_text())["comparisons"][0]["rows"][0]
+    assert row["sup"] > 10 * row["floor"]
+
+
+def test_gaussian_start_names_the_units(tmp_path, capsys):
+    assert cli.main([*VIRGINICA, "--init", "gaussian", "--steps", "50", "--out", str(tmp_path)]) == cli.NOT_ALL
+    printed = capsys.readouterr().out
+    assert "H2 fails for" in printed and "H3 fails for" in printed and "no exact law applies" in printed
+    assert "AGREES" not in printed.replace("DISAGREES", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([*VIRGINICA, "--lr", "-1"], "lr must be positive and finite, got -1"),
+        ([*VIRGINICA, "--steps", "-5"], "steps must be an integer of at least 0, got -5"),
+        ([*VIRGINICA, "--loss", "l2"], "'cross_entropy', 'hinge', 'exponential', 'squared', got 'l2'"),
+        ([*VIRGINICA, "--law", "magic"], "law must be one of"),
+        ([*VIRGINICA, "--batch-size", "101"], "batch_size must be at most 100 (the number of points), got 101"),
+        ([*VIRGINICA, "--hidden", "1"], "hidden must be an integer of at least 2, got 1"),
+        (["compare", str(IRIS), "--label", "kind"], "'species', got 'kind'"),
+        (["compare", str(IRIS), "--label", "species"], "classes"),
+        (["compare", "no-such-file.csv", "--label", "species"], "no-such-file.csv"),
+        (["reproduce", "--only", "theorem_9"], "--only must name claims among"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(arguments, message, tmp_path, capsys):
+    assert cli.main([*arguments, "--out", str(tmp_path / "out")]) == cli.BAD_INPUT
+    captured = capsys.readouterr()
+    assert message in captured.err and captured.err.count("\n") == 1 and captured.err.startswith("dynsim: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,a,kind\n1,2,x\n3,4,y\n", "'a'"),
+        ("a,b,kind\n1,2,x\n3,oops,y\n", "oops"),
+        ("a,b,kind\n1,2,x\n3,nan,y\n", "nan"),
+        ("a,b,kind\n1,2,x\n3,4,x\n", "x"),
+        ("a,b,kind\n1,2,x\n3,4,y\n5,6,z\n", "classes"),
+        ("", "header"),
+    ],
+)
+def test_bad_csv_is_one_line_and_status_2(text, message, tmp_path, capsys):
+    path = tmp_path / "points.csv"
+    path.write_text(text)
+    assert cli.main(["compare", str(path), "--label", "kind", "--out", str(tmp_path / "out")]) == cli.BAD_INPUT
+    captured = capsys.readouterr()
+    assert message in captured.err and captured.err.count("\n") == 1
+
+
+def test_reproduce_writes_table_figures_and_json(tmp_path, capsys):
+    assert cli.main(["reproduce", "--quick", "--out", str(tmp_path)]) == cli.AGREES
+    printed = capsys.readouterr().out
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert [claim["name"] for claim in found["claims"]] == list(catalogue.CLAIMS)
+    for name, claim in zip(catalogue.CLAIMS, found["claims"], strict=True):
+        assert name in printed and claim["verdict"] == "AGREES"
+        assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+    assert "5 of 5 claims agree" in printed
+
+
+def test_reproduce_only_and_list(tmp_path, capsys):
+    assert cli.main(["reproduce", "--list"]) == cli.AGREES
+    assert all(name in capsys.readouterr().out for name in ["theorem_3_2"])
+    assert cli.main(["reproduce", "--quick", "--only", "lemma_3_1", "--out", str(tmp_path)]) == cli.AGREES
+    assert [c["name"] for c in json.loads((tmp_path / "results.json").read_text())["claims"]] == ["lemma_3_1"]
+
+
+def test_a_claim_that_fails_does_not_stop_the_others(tmp_path, capsys, monkeypatch):
+    def broken(quick):
+        raise RuntimeError("no luck")
+
+    entry = catalogue.CLAIMS["lemma_3_1"]
+    monkeypatch.setitem(catalogue.CLAIMS, "lemma_3_1", entry._replace(reproduce=broken))
+    only = ["--only", "lemma_3_1", "corollary_3_3"]
+    assert cli.main(["reproduce", "--quick", *only, "--out", str(tmp_path)]) == cli.NOT_ALL
+    printed = capsys.readouterr().out
+    assert "lemma_3_1 FAILED" in printed and "no luck" in printed and "1 of 2 claims agree" in printed
+    claims = json.loads((tmp_path / "results.json").read_text())["claims"]
+    assert [c["verdict"] for c in claims] == ["FAILED", "AGREES"]
+
+
+def test_python_dash_m_is_the_same_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "dynsim", "compare", "no.csv", "--label", "x"], capture_output=True, text=True
+    )
+    assert done.returncode == cli.BAD_INPUT and "Traceback" not in done.stderr and "no.csv" in done.stderr
