@@ -59,10 +59,11 @@ class Assumption:
         return self.holds
 
     def __str__(self) -> str:
-        noun = "pairs" if self.name == "H1" else "units"
+        noun = ("pair" if self.name == "H1" else "unit") + "s" * (self.total != 1)
         if self.holds:
+            every = f"all {self.total:,}" if self.total != 1 else "the one"
             return (
-                f"{self.name} holds for all {self.total:,} {noun} ({self.statement}); "
+                f"{self.name} holds for {every} {noun} ({self.statement}); "
                 f"margin of safety {self.margin:.3g}: {self.worst}"
             )
         named = ", ".join(_index(row) for row in self.offenders[:8])

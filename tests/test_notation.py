@@ -12,11 +12,14 @@ ROOT = Path(__file__).parents[1]
 NOTATION = ROOT / "docs" / "notation.md"
 COLUMNS = ["symbol", "code", "shape", "meaning and unit"]
 NAME = re.compile(r"(?P<path>dynsim(?:\.\w+)*)(?:\((?P<parameter>\w+)\))?")
+#: How the code refers to sections: "docs/theory.md, section 6" or "docs/theory.md, sections 6 and 7".
+REFERENCE = re.compile(r"docs/theory\.md,\s+sections?\s+(\d+(?:(?:,| and)\s+\d+)*)")
 #: What the table must at least contain: the letters of the paper and of docs/theory.md.
 CORE = {
-    *("n", "d", "h", "X, x_i", "y_i", "class 1, class 2", "q_i", "p", "|x|", "kappa", "W, w_k", "Z, Z_k", "f(x)", "m_i"),
-    *("l(m)", "g(m)", "g'(m)", "o(m)", "L", "lr", "k", "t", "u", "u0", "C", "R", "z_k", "s_k, S", "d_k, D", "e", "T"),
-    *("tau, Delta = 2 tau", "theta_k", "r", "B(r)", "v", "M", "zeta", "P", "Phi"),
+    *("n", "d", "h", "X, x_i", "y_i", "class 1, class 2", "q_i", "p", "|x|", "kappa"),
+    *("W, w_k", "Z, Z_k", "f(x)", "m_i", "l(m)", "g(m)", "g'(m)", "o(m)", "L", "lr", "k", "t"),
+    *("u", "u0", "C", "R", "z_k", "s_k, S", "d_k, D", "e", "T", "tau, Delta = 2 tau"),
+    *("theta_k", "r", "B(r)", "v", "M", "zeta", "P", "Phi"),
 }
 
 
@@ -121,7 +124,7 @@ def test_sections_that_the_code_refers_to_exist():
     assert found == set(range(1, len(found) + 1))
     asked = {}
     for path in sorted((ROOT / "dynsim").rglob("*.py")):
-        for some in re.findall(r"docs/theory\.md,\s+sections?\s+(\d+(?:(?:,| and)\s+\d+)*)", path.read_text("ascii")):
+        for some in REFERENCE.findall(path.read_text("ascii")):
             asked.update({int(n): path.name for n in re.findall(r"\d+", some)})
     assert asked, "the code refers to no section: the pattern of this test is out of date"
     assert set(asked) <= found, {n: name for n, name in asked.items() if n not in found}

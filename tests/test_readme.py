@@ -1,0 +1,50 @@
+"""The README says what is true: its example prints what stands below it, its links and commands exist."""
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from dynsim import cli
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.]*\w)")
+
+
+def _script():
+    spec = importlib.util.spec_from_file_location("readme", ROOT / "scripts" / "readme.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_example_prints_what_is_shown():
+    script = _script()
+    code, shown = script.example(TEXT)
+    printed = script.printed(code)
+    words, numbers = zip(*((_NUMBER.sub("#", t).split(), _NUMBER.findall(t)) for t in (shown, printed)), strict=True)
+    assert words[0] == words[1]
+    for was, now in zip(*(map(float, found) for found in numbers), strict=True):
+        # Numbers at round-off differ between machines; all others are printed to three digits.
+        assert now == pytest.approx(was, rel=0.011, abs=1e-6)
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT))
+def test_links_lead_somewhere(target):
+    assert (ROOT / target).exists()
+
+
+def test_command_of_the_readme_agrees(tmp_path, monkeypatch, capsys):
+    (line,) = re.findall(r"^    \.venv/bin/dynsim (compare .*)$", TEXT, re.MULTILINE)
+    monkeypatch.chdir(ROOT)
+    assert cli.main([*shlex.split(line), "--out", str(tmp_path)]) == cli.AGREES
+    assert "4,950 pairs" in capsys.readouterr().out
+
+
+def test_the_two_scripts_can_be_run():
+    for name in ("reproduce", "test", "setup"):
+        assert (ROOT / "scripts" / name).stat().st_mode & 0o111
+    assert "./scripts/test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
