@@ -17,6 +17,9 @@ from dynsim.theory.descent import System
 from dynsim.theory.prediction import Prediction
 from dynsim.trajectory import Trajectory
 
+#: Why a prediction may have nothing to say at any recorded time.
+OVERSHOT = "theory not applicable: margins above 1 pull backwards, and the law is not known to hold from there on"
+
 
 class Claim(NamedTuple):
     """What the theory says at the run's times, and what is needed to derive its floor."""
@@ -32,6 +35,8 @@ class Claim(NamedTuple):
     equation: str
     parts: tuple[Part, ...]
     source: Trajectory | None = None
+    terms: int = 0
+    outside: str = "no overlap in time"
 
 
 def evaluate(theory: Any, run: Trajectory) -> Claim:
@@ -69,6 +74,8 @@ def _of_prediction(theory: Prediction, run: Trajectory) -> Claim:
         theory.law,
         theory.equation,
         parts,
+        terms=theory.network.hidden + theory.network.dimension,
+        outside=OVERSHOT,
     )
 
 

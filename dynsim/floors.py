@@ -192,12 +192,15 @@ def sound_until(system: System, run: Trajectory, lr: float, last: int) -> float:
     raise AssertionError("unreachable: the states of a law do not end")
 
 
-def unknown_step_size(system: System, run: Trajectory, level: int) -> Part:
-    """For a curve without lr: two records are at least one step apart, so the smallest gap bounds lr."""
+def largest_lr(run: Trajectory) -> float:
+    """For a curve without lr that has left t = 0: two records are at least one step apart."""
     gaps = np.diff(run.time, prepend=0.0)
-    largest = max(float(gaps[gaps > 0].min(initial=np.inf)), run.time[-1] / _STEPS)
-    if not np.isfinite(largest):
-        return Part("step size", "no time has passed", np.zeros(run.logits.shape))
+    return max(float(gaps[gaps > 0].min()), float(run.time[-1]) / _STEPS)
+
+
+def unknown_step_size(system: System, run: Trajectory, level: int) -> Part:
+    """What any step size up to `largest_lr` can do: a bound without sign."""
+    largest = largest_lr(run)
     number = int(np.ceil(run.time[-1] / largest))
     lr = run.time[-1] / number
     shift, rest = step_size(system, run, lr, np.arange(number + 1), level)
@@ -246,11 +249,10 @@ def round_off(system: System, run: Trajectory, lr: float, steps: NDArray[np.int6
     return Part("round-off", "a perturbed copy of the exact map", np.where(lost, np.inf, size))
 
 
-def rounding_unit(run: Trajectory, hidden: int) -> float:
-    """Relative error of one number of one step: sums over inputs, units and points in float64."""
-    dimension = 0 if run.data is None else run.data.dimension
+def rounding_unit(run: Trajectory, terms: int) -> float:
+    """Relative error of one number of one step: sums over inputs and units (`terms`) and over the points."""
     epsilon = max(float(run.meta.get("epsilon", 0.0)), float(np.finfo(float).eps))
-    return (dimension + hidden + len(run.labels) + 10) * epsilon
+    return (terms + len(run.labels) + 10) * epsilon
 
 
 def source_rounding(run: Trajectory) -> Part | None:
@@ -258,18 +260,21 @@ def source_rounding(run: Trajectory) -> Part | None:
     source = run.meta.get("source")
     if source is None:
         return None
-    epsilon, loss = float(run.meta["epsilon"]), run.loss_function
-    margin = run.margin
+    epsilon, decimal = float(run.meta["epsilon"]), float(run.meta.get("rounding", 0.0))
+    loss, margin = run.loss_function, run.margin
     with np.errstate(all="ignore"):
         if source == "logits":
-            size = epsilon * np.abs(margin)
+            size = np.maximum(epsilon * np.abs(margin), decimal)
         elif source == "loss":
             value = loss.value(margin)
-            size = np.abs(loss.margin_of_value(value * (1.0 + epsilon)) - loss.margin_of_value(value))
+            more = value + np.maximum(value * epsilon, decimal)
+            size = np.abs(loss.margin_of_value(more) - loss.margin_of_value(value))
         else:
             confidence, error = loss.confidence(margin), loss.error(margin)
             # d confidence / d margin of the two sigmoids; the other two confidences are the margin itself.
             slope = {"cross_entropy": confidence * error, "exponential": 2 * confidence * error}.get(loss.name, 1.0)
-            size = epsilon * np.abs(confidence if source == "confidence" else error) / slope
+            given = confidence if source == "confidence" else error
+            size = np.maximum(epsilon * np.abs(given), decimal) / slope
     size = np.where(np.isfinite(size) & np.isfinite(margin), size, np.inf)
-    return Part("rounding of the curve", f"given as {source}, epsilon {epsilon:.2g}", size)
+    to = f"{decimal:.2g} absolute" if decimal else f"{epsilon:.2g} relative"
+    return Part("rounding of the curve", f"given as {source}, to {to}", size)

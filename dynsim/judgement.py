@@ -40,6 +40,7 @@ class Case:
     equation: str
     names: dict[int, str]
     contradiction: str
+    outside: str
     notes: tuple[str, ...]
 
     @property
@@ -83,7 +84,7 @@ def prepare(theory: Any, run: Trajectory, tolerance: float | None) -> Case:
         shown = replace(shown, lower=claim.source.lower, upper=claim.source.upper)
     names = {1: "+1", -1: "-1"} if run.data is None else dict(zip(LABELS, run.data.class_names, strict=True))
     base = _base_floor(claim, run, tolerance)
-    case = Case(shown, run, base, within, claim.law, claim.equation, names, contradiction, tuple(notes))
+    case = Case(shown, run, base, within, claim.law, claim.equation, names, contradiction, claim.outside, tuple(notes))
     return _with_dynamics(case, claim)
 
 
@@ -125,17 +126,22 @@ def _sharpened(case: Case, claim: Claim) -> Case:
     if not len(run.time) or run.time[-1] == 0.0:
         return case
     if claim.system is None:
-        complete = not claim.is_flow and run.meta.get("batch_size") is None
+        known = not claim.is_flow and run.meta.get("batch_size") is None
+        complete = known or any(part.name == "tolerance" for part in case.floor.parts)
         return replace(case, floor=Floor(case.floor.parts, case.floor.shape, complete=complete))
     lr = run.lr if run.lr is not None else claim.lr
+    terms = claim.terms or (0 if run.start is None else run.start.hidden + run.start.dimension)
     if lr is None:
-        part = floors.unknown_step_size(claim.system, run, 2)
-        return replace(case, floor=case.floor.with_part(part))
+        bound = floors.largest_lr(run)
+        noise = _noise(claim.system, run, bound, np.rint(run.time / bound).astype(np.int64), terms)
+        parts = (*case.floor.parts, *noise, floors.unknown_step_size(claim.system, run, 2))
+        return replace(case, floor=Floor(parts, case.floor.shape))
     steps = np.rint(run.time / lr).astype(np.int64)
     sound = run.time <= floors.sound_until(claim.system, run, lr, int(steps[-1]))
-    case = replace(case, within=case.within & sound)
-    parts = [*case.floor.parts, *_noise(claim.system, run, lr, steps, claim.is_flow)]
-    sharper = replace(case, floor=Floor(tuple(parts), case.floor.shape))
+    case = replace(case, within=case.within & sound, outside=case.outside if np.all(sound) else claims.OVERSHOT)
+    # The extrapolation of a flow over several step sizes multiplies rounding errors by up to 16.
+    parts = (*case.floor.parts, *_noise(claim.system, run, lr, steps, terms, 16.0 if claim.is_flow else 1.0))
+    sharper = replace(case, floor=Floor(parts, case.floor.shape))
     if not claim.is_flow:
         return sharper
     for level in _HALVINGS:
@@ -148,12 +154,9 @@ def _sharpened(case: Case, claim: Claim) -> Case:
 
 
 def _noise(
-    system: System, run: Trajectory, lr: float, steps: NDArray[np.int64], extrapolated: bool
+    system: System, run: Trajectory, lr: float, steps: NDArray[np.int64], terms: int, times: float = 16.0
 ) -> list[Part]:
-    hidden = 0 if run.start is None else run.start.hidden
-    # The extrapolation over several step sizes multiplies rounding errors by up to 16.
-    unit = floors.rounding_unit(run, hidden) * (16.0 if extrapolated else 1.0)
-    out = [floors.round_off(system, run, lr, steps, unit)]
+    out = [floors.round_off(system, run, lr, steps, times * floors.rounding_unit(run, terms))]
     if (size := run.meta.get("batch_size")) is not None:
         out += floors.sampling(system, run, lr, steps, int(size))
     return out
@@ -211,7 +214,7 @@ def _too_blunt(case: Case, judged: NDArray[np.bool_], mask: NDArray[np.bool_], r
 
 def _nothing_judged(case: Case, mask: NDArray[np.bool_]) -> str:
     if not case.within.any():
-        return "no overlap in time" if len(case.within) else "the run has no records"
+        return case.outside if len(case.within) else "the run has no records"
     if not np.isfinite(case.run.logits[..., mask][case.within]).any():
         return "the run's logits are not finite"
     return "rounding errors have grown too large to judge any time"

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 QUANTITIES = ("logits", "confidence", "error", "loss")
 
 
+#: So many values do not happen to be float32, or to have few decimals, by chance.
+_MANY = 20
+
+
 class Status(enum.StrEnum):
     """How a run ended."""
 
@@ -146,6 +150,7 @@ class Trajectory:
         weights: ArrayLike | None = None,
         loss_name: str = "cross_entropy",
         lr: float | None = None,
+        batch_size: int | None = None,
     ) -> Trajectory:
         """A trajectory from a measured curve, for instance from another framework.
 
@@ -163,6 +168,13 @@ class Trajectory:
             The loss the run was trained with.
         lr : float, optional
             Needed to tell step size from theory in `compare`; else the smallest time difference bounds it.
+        batch_size : int, optional
+            Of SGD that draws with replacement; None for full-batch gradient descent.
+
+        Notes
+        -----
+        `compare` allows for the rounding of the curve: that of its type, of float32 where every value is one, and
+        of a number of decimals where 20 values or more all have no more than that.
 
         Raises
         ------
@@ -198,7 +210,12 @@ class Trajectory:
             q,
             loss_name,
             lr=None if lr is None else checks.number("lr", lr),
-            meta={"source": name, "epsilon": float(np.finfo(_float_type(values)).eps)},
+            meta={
+                "source": name,
+                "epsilon": _relative_rounding(values),
+                "rounding": _absolute_rounding(table),
+                "batch_size": None if batch_size is None else checks.count("batch_size", batch_size, least=1),
+            },
         )
 
     @classmethod
@@ -275,6 +292,22 @@ def _margin(name: str, values: Floats, loss: Loss) -> Floats:
     return loss.margin_at(1.0 - values if name == "error" else values)
 
 
-def _float_type(values: ArrayLike | None) -> Any:
-    dtype = np.asarray(values).dtype
-    return dtype if dtype.kind == "f" else np.float64
+def _relative_rounding(values: ArrayLike | None) -> float:
+    """Epsilon of the type the values came in, or of float32 where every one of many values is one."""
+    given = np.asarray(values)
+    if given.dtype.kind != "f":
+        return float(np.finfo(np.float64).eps)
+    with np.errstate(over="ignore", under="ignore"):
+        single = given.size >= _MANY and bool(np.all(given.astype(np.float32) == given))
+    return float(np.finfo(np.float32 if single and given.dtype.itemsize > 4 else given.dtype).eps)
+
+
+def _absolute_rounding(table: Floats) -> float:
+    """Half a unit of the last decimal, where many values all have no more than 12 decimals; else 0."""
+    finite = table[np.isfinite(table)]
+    if np.unique(finite).size < _MANY:
+        return 0.0
+    for decimals in range(13):
+        if np.array_equal(np.round(finite, decimals), finite):
+            return 0.5 * 10.0**-decimals
+    return 0.0

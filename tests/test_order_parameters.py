@@ -168,8 +168,9 @@ def test_a_trained_network_is_its_order_parameters(case, name, units):
     run = train(network, data, loss=name, lr=lr, steps=steps, record="all")
     for label in LABELS:
         got = order_parameters.gradient_descent(*one_class(data, label, network), lr=lr, steps=steps, loss=name)
-        # Both sides sum h + d + n products a step, whose roundings are as good as independent. While the small start is amplified the errors are amplified
-        # with it, so that they stay relative to the logits; from then on a descent does not let them grow.
+        # Both sides sum h + d + n products a step, whose roundings are as good as independent. While the small
+        # start is amplified the errors are amplified with it and stay relative to the logits; from then on a
+        # descent does not let them grow.
         largest = np.abs(run.logits).max()
         bound = steps * 2 * np.sqrt(2 * units + data.dimension + len(data)) * EPS * max(1.0, largest)
         np.testing.assert_allclose(got, run.logits[:, data.mask(label)], rtol=0, atol=bound)
