@@ -20,6 +20,7 @@ evaluation
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -255,6 +256,17 @@ def rounding_unit(run: Trajectory, terms: int) -> float:
     return (terms + len(run.labels) + 10) * epsilon
 
 
+def _given(loss: Loss, source: str, margin: Floats) -> tuple[Floats, Callable[[Floats], Floats]]:
+    """The curve as it was given, and the way back to the margin."""
+    if source == "loss":
+        return loss.value(margin), loss.margin_of_value
+    if source == "confidence":
+        return loss.confidence(margin), loss.margin_at
+    if loss.name in ("cross_entropy", "exponential"):
+        return loss.error(margin), lambda error: -loss.margin_at(error)
+    return loss.error(margin), lambda error: 1.0 - error
+
+
 def source_rounding(run: Trajectory) -> Part | None:
     """A curve given as confidence, error or loss determines the logit only up to its own rounding."""
     source = run.meta.get("source")
@@ -265,16 +277,13 @@ def source_rounding(run: Trajectory) -> Part | None:
     with np.errstate(all="ignore"):
         if source == "logits":
             size = np.maximum(epsilon * np.abs(margin), decimal)
-        elif source == "loss":
-            value = loss.value(margin)
-            more = value + np.maximum(value * epsilon, decimal)
-            size = np.abs(loss.margin_of_value(more) - loss.margin_of_value(value))
         else:
-            confidence, error = loss.confidence(margin), loss.error(margin)
-            # d confidence / d margin of the two sigmoids; the other two confidences are the margin itself.
-            slope = {"cross_entropy": confidence * error, "exponential": 2 * confidence * error}.get(loss.name, 1.0)
-            given = confidence if source == "confidence" else error
-            size = np.maximum(epsilon * np.abs(given), decimal) / slope
+            value, inverse = _given(loss, source, margin)
+            off = np.maximum(epsilon * np.abs(value), decimal)
+            # Both ends of the interval that rounds to the value, and the slope where that is below rounding.
+            slope = np.abs(loss.slope_of_confidence(margin)) if source != "loss" else np.abs(loss.pull(margin))
+            ends = [np.abs(inverse(value + sign * off) - margin) for sign in (-1.0, 1.0)]
+            size = np.maximum(np.max(ends, axis=0), off / slope)
     size = np.where(np.isfinite(size) & np.isfinite(margin), size, np.inf)
     to = f"{decimal:.2g} absolute" if decimal else f"{epsilon:.2g} relative"
     return Part("rounding of the curve", f"given as {source}, to {to}", size)

@@ -84,7 +84,8 @@ def prepare(theory: Any, run: Trajectory, tolerance: float | None) -> Case:
         shown = replace(shown, lower=claim.source.lower, upper=claim.source.upper)
     names = {1: "+1", -1: "-1"} if run.data is None else dict(zip(LABELS, run.data.class_names, strict=True))
     base = _base_floor(claim, run, tolerance)
-    case = Case(shown, run, base, within, claim.law, claim.equation, names, contradiction, claim.outside, tuple(notes))
+    told = (claim.law, claim.equation, names, contradiction, claim.outside, tuple(notes))
+    case = Case(shown, run, base, within, *told)
     return _with_dynamics(case, claim)
 
 

@@ -47,6 +47,12 @@ class Loss:
     margin_at: Function
     margin_of_value: Function
 
+    def slope_of_confidence(self, margin: Floats) -> Floats:
+        """d confidence / d margin."""
+        share = self.confidence(margin) * self.error(margin)
+        factor = {"cross_entropy": 1.0, "exponential": 2.0}.get(self.name)
+        return np.ones_like(margin) if factor is None else np.asarray(factor * share)
+
     def error(self, margin: ArrayLike) -> Floats:
         """1 - confidence, accurate also where the confidence rounds to 1."""
         m = np.asarray(margin, dtype=np.float64)

@@ -228,9 +228,8 @@ class Trajectory:
         in (-1) is a point of class -1. `to_csv` writes this format.
         """
         columns = archive.read_curve(path, lr)
-        return cls.from_arrays(
-            columns.time, labels=columns.labels, loss_name=loss_name, lr=lr, **{columns.quantity: columns.values}
-        )
+        curve: dict[str, Any] = {columns.quantity: columns.values}
+        return cls.from_arrays(columns.time, labels=columns.labels, loss_name=loss_name, lr=lr, **curve)
 
     def to_csv(self, path: str | PathLike[str]) -> None:
         """Write time, step and one column of logits a point; 17 digits, nothing is lost. Not for ensembles."""

@@ -242,16 +242,16 @@ def solve(
     >>> print(f"{u[0]:.12f}")
     0.863712882485
     """
+    columns = (initial, log_scaled, imbalance)
     with np.errstate(all="ignore"):
-        least, most = _bracket(initial, log_scaled, imbalance, weight)
+        least, most = _bracket(*columns, weight)
         u: Floats = initial + np.exp(most) * np.hypot(initial, imbalance)
-    # A movement too small for the angle between two floats to be seen well is linear in T.
-    far = (u - initial > 1e-6 * np.abs(initial)) | (u - initial > 1e-4)
-    columns = (least, most, initial, log_scaled, imbalance)
-    u[far] = _solve_angle(*(a[far] for a in columns), weight=weight)
-    # The angle is known to a unit of rounding of log s; two steps in u itself reach that of u.
-    for _ in range(2):
-        u = np.maximum(initial, u + _correction(initial, u, scaled, log_scaled, imbalance, weight))
+        # A movement too small for the angle between two floats to be seen well is linear in T.
+        far = (u - initial > 1e-6 * np.abs(initial)) | (u - initial > 1e-4)
+        u[far] = _solve_angle(least[far], most[far], *(a[far] for a in columns), weight=weight)
+        # The angle is known to a unit of rounding of log s; two steps in u itself reach that of u.
+        for _ in range(2):
+            u = np.maximum(initial, u + _correction(initial, u, scaled, log_scaled, imbalance, weight))
     return u
 
 
@@ -290,8 +290,7 @@ def _correction(
 ) -> Floats:
     """Newton's step in u: (T - T(u)) R(u) / (weight + e^u)."""
     total, scale, slope = _scaled_elapsed(u0, u, imbalance, weight)
-    with np.errstate(over="ignore"):
-        wanted = np.where(scale == 0.0, scaled, np.exp(log_scaled - scale))
-    return np.asarray((wanted - total) * (np.hypot(u, imbalance) / slope))
+    wanted = np.where(scale == 0.0, scaled, np.exp(log_scaled - scale))
+    return np.asarray((wanted - total) / slope * np.hypot(u, imbalance))
 
 
