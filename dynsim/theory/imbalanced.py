@@ -1,6 +1,6 @@
 """The clock of a mode with any imbalance C >= 0, and the quadrature that gives its time.
 
-T4 of docs/theory.md: du/dt = 2 kappa sqrt(u^2 + C^2) g(u). Notation: R(u) = sqrt(u^2 + C^2), T = 2 kappa t
+docs/theory.md, section 4: du/dt = 2 kappa sqrt(u^2 + C^2) g(u). Notation: R(u) = sqrt(u^2 + C^2), T = 2 kappa t
 (t = lr x step), and the hyperbolic angle between two logits, s = int du / R(u), with which
 u = u0 cosh s + R(u0) sinh s. Unlike arcsinh(u/C) it exists for C = 0 too, where s = log(u/u0), so that C -> 0
 is no special case. Then

@@ -1,7 +1,7 @@
 """The logit of one independent mode in closed form, for each of the four losses, and the time to a logit.
 
 A class whose points are one input x obeys, whatever the width of the network (Lemma 3.1 and A.3 of the paper,
-v2; T4 of docs/theory.md),
+v2; docs/theory.md, section 4),
 
     du/dt = 2 kappa sqrt(u^2 + C^2) g(u),    u(0) = u0,
 

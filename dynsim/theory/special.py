@@ -2,7 +2,7 @@
 
 Notation: F(u) = weight * log u + Ei(u), where Ei is the exponential integral and
 ein(u) = Ei(u) - gamma - log u = sum_{k>=1} u^k / (k k!) is its entire part. weight = 1 is the cross-entropy
-of Thm 3.2 (v2), weight = 0 the exponential loss, weight = C - 1 the softmax of C classes (docs/theory.md).
+of Thm 3.2 (v2), weight = 0 the exponential loss, weight = C - 1 the softmax of C classes.
 
 A logit lives between 1e-300, where F is -1,400 and moves by rounding errors only, and 716, where F overflows.
 So each equation is solved in one of two forms: below u = 1 for the growth log(u/u0), without ever adding
