@@ -152,7 +152,8 @@ def _cone(data: Dataset, label: int, size: int, generator: np.random.Generator) 
     """Random directions active on every point of the class and on no other point, shape (size, d)."""
     own, other = data.X[data.mask(label)], data.X[~data.mask(label)]
     # Under (H1) positive combinations of own points minus positive ones of the others lie inside the cone.
-    W = _combinations(own, size, generator) - _combinations(other, size, generator)
+    share = generator.uniform(0.5, 1.5, (2, size, 1))
+    W: Floats = share[0] * _combinations(own, size, generator) - share[1] * _combinations(other, size, generator)
     W += _normal_to(data.X, size, generator)
     outside = ~_inside(W, own, other)
     if outside.any():
@@ -178,9 +179,10 @@ def _inside(W: Floats, own: Floats, other: Floats) -> NDArray[np.bool_]:
 
 def _wander(own: Floats, other: Floats, size: int, generator: np.random.Generator, name: str) -> Floats:
     """The same where (H1) fails: from the middle of the cone a random fraction of the way to its boundary."""
-    rows = np.vstack([own, -other])
-    rows = rows[np.any(rows != 0, axis=1)]
-    rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    # A point at the origin activates no unit: no constraint for the others', and never active for the own class.
+    rows = np.vstack([own, -other[np.any(other != 0, axis=1)]])
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    rows = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
     middle = _middle(rows, name)
     step = generator.normal(size=(size, rows.shape[1]))
     towards = step @ rows.T
@@ -218,18 +220,25 @@ def _scaled_units(
     s = generator.uniform(0.5, 1.5, len(W))
     # u0 = (|x|/4)(S - D), R = (|x|/4)(S + D); d_k = ratio_k s_k with |ratio_k| < 1 keeps a_k and z_k positive.
     s *= np.sqrt(2.0 / norm) * np.sqrt(R + u0) / np.linalg.norm(s)
-    ratio = _ratios(s, (C / (R + u0)) ** 2, generator)
-    a, z = 0.5 * s * (1.0 + ratio), 0.5 * s * (1.0 - ratio)
+    less, more = _shares(s, (C / (R + u0)) ** 2, 2.0 * (u0 / (R + u0)), generator)
+    swap = generator.random(len(W)) < 0.5
+    a, z = 0.5 * s * np.where(swap, less, more), 0.5 * s * np.where(swap, more, less)
     return W * (a / (W @ x / norm))[:, None], z
 
 
-def _ratios(s: Floats, mean_square: float, generator: np.random.Generator) -> Floats:
-    """Random numbers in (-1, 1) whose squares have the given mean under the weights s^2."""
+def _shares(
+    s: Floats, mean_square: float, mean_gap: float, generator: np.random.Generator
+) -> tuple[Floats, Floats]:
+    """1 - r and 1 + r for random r in [0, 1) whose squares have the given mean under the weights s^2.
+
+    mean_gap is 1 - mean_square without cancellation: for u0 far below C it decides the logit.
+    """
     if mean_square == 0.0:
-        return np.zeros_like(s)
+        return np.ones_like(s), np.ones_like(s)
     share = s**2 / np.sum(s**2)
     bump = generator.random(len(s))
     bump -= share @ bump
-    room = min(mean_square, 1.0 - mean_square) / max(float(np.max(np.abs(bump))), 1e-300)
-    square = mean_square + 0.5 * min(room, 1.0) * bump
-    return np.asarray(generator.choice([-1.0, 1.0], len(s)) * np.sqrt(square))
+    least = min(mean_square, mean_gap)
+    spread = 0.5 * min(least / max(float(np.max(np.abs(bump))), 1e-300), 1.0) * bump
+    r = np.sqrt(mean_square + spread)
+    return (mean_gap - spread) / (1.0 + r), 1.0 + r

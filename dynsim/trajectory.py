@@ -203,6 +203,8 @@ class Trajectory:
         if y.shape != (n,) or not np.all(np.abs(y) == 1):
             raise ValueError(f"labels must be {n} values +1 or -1, got {labels!r}")
         q = np.full(n, 1.0 / n) if weights is None else checks.nonnegative("weights", weights)
+        if q.shape != (n,):
+            raise ValueError(f"weights must have one value for each of the {n} points, got shape {q.shape}")
         return cls(
             t,
             table if name == "logits" else y * _margin(name, table, losses.get(loss_name)),

@@ -25,9 +25,10 @@ def test_example_prints_what_is_shown():
     script = _script()
     code, shown = script.example(TEXT)
     printed = script.printed(code)
-    words, numbers = zip(*((_NUMBER.sub("#", t).split(), _NUMBER.findall(t)) for t in (shown, printed)), strict=True)
+    words = [_NUMBER.sub("#", text).split() for text in (shown, printed)]
+    numbers = [map(float, _NUMBER.findall(text)) for text in (shown, printed)]
     assert words[0] == words[1]
-    for was, now in zip(*(map(float, found) for found in numbers), strict=True):
+    for was, now in zip(*numbers, strict=True):
         # Numbers at round-off differ between machines; all others are printed to three digits.
         assert now == pytest.approx(was, rel=0.011, abs=1e-6)
 

@@ -16,7 +16,7 @@ from dynsim.losses import Loss
 from dynsim.network import Network
 from dynsim.trajectory import Status, Trajectory
 
-#: How many random numbers of SGD are drawn ahead at a time, per network.
+#: How many random numbers of SGD are drawn ahead at a time, for all networks together.
 _AHEAD = 100_000
 
 
@@ -54,7 +54,8 @@ def train(
     rng : anything np.random.default_rng takes
         Only for SGD; each network of an ensemble gets a spawned stream of its own.
     record : int, array_like of int, or "all"
-        How many steps to record, spaced evenly in log(step) between 0 and the last; or which; or all.
+        About how many steps to record: 0, and then evenly in log(step) up to the last (those that round to the
+        same step are recorded once); or which; or all.
     progress : bool
         Show a progress bar on standard error.
 
@@ -95,7 +96,7 @@ def recorded_steps(record: int | str | ArrayLike, steps: int) -> NDArray[np.int6
         number = checks.count("record", record, least=2)
         if number > steps:
             return np.arange(steps + 1)
-        return np.unique(np.rint(np.append(0.0, np.geomspace(1, max(steps, 1), number - 1))).astype(np.int64))
+        return np.unique(np.rint(np.append(0.0, np.geomspace(max(steps, 1), 1, number - 1))).astype(np.int64))
     wanted = np.asarray(record)
     if wanted.ndim != 1 or wanted.size == 0 or wanted.dtype.kind not in "iu":
         raise ValueError(f"record must be one-dimensional integers, got {record!r}")
@@ -118,15 +119,20 @@ class _Run:
 
     def record(self, step: int) -> bool:
         """Store the logits; false once every network has diverged."""
-        now, _ = networks.forward((self.W, self.Z), self.data.X)
-        lost = ~np.isfinite(now).all(-1) | ~np.isfinite(self.Z).all(-1)
-        self.diverged_at = np.where(lost & (self.diverged_at < 0), step, self.diverged_at)
+        now = self.look(step)
         if np.all(self.diverged_at >= 0):
             return False
         now[self.diverged_at >= 0] = np.nan
         self.logits[self.recorded] = now
         self.recorded += 1
         return True
+
+    def look(self, step: int) -> Floats:
+        """The logits; notes which networks have diverged by now."""
+        now, _ = networks.forward((self.W, self.Z), self.data.X)
+        finite = np.isfinite(now).all(-1) & np.isfinite(self.Z).all(-1) & np.isfinite(self.W).all((-2, -1))
+        self.diverged_at = np.where(~finite & (self.diverged_at < 0), step, self.diverged_at)
+        return now
 
     def step(self, X: Floats, y: Floats, q: Floats) -> None:
         logits, cache = networks.forward((self.W, self.Z), X)
@@ -155,6 +161,7 @@ def _descend(
                     run.step(*next(batches))
         except KeyboardInterrupt:
             return Status.INTERRUPTED
+        run.look(steps)
     return Status.DIVERGED if np.any(run.diverged_at >= 0) else Status.FINISHED
 
 
@@ -171,7 +178,7 @@ def _batches(network: Network, data: Dataset, size: int, rng: Any) -> Iterator[t
     edges = np.cumsum(data.weights) / total
     edges[-1] = 1.0
     q = np.full(size, total / size)
-    ahead = max(1, _AHEAD // size)
+    ahead = max(1, _AHEAD // (size * members))
     while True:
         draws = np.stack([stream.random((ahead, size)) for stream in streams], axis=1)
         index = np.searchsorted(edges, draws.reshape(ahead, *network.ensemble, size), side="right")

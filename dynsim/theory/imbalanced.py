@@ -26,6 +26,7 @@ _FALLS = (1.0, 2.0, 4.0, 8.0, 16.0, 24.0, 32.0, 48.0)
 # Panels in the angle s where |u| <= 1 and C < 1: there |u| < e^-s, which beyond s = 40 no longer counts.
 _ANGLES = (2.0, 6.0, 14.0, 26.0, 40.0)
 _OVERFLOW = 300.0
+_HUGE = 1e150
 
 
 def angle(low: Floats, high: Floats, imbalance: Floats) -> Floats:
@@ -210,7 +211,8 @@ def elapsed(initial: Floats, logit: Floats, imbalance: Floats, *, weight: float)
 
 def _scaled_elapsed(u0: Floats, u: Floats, imbalance: Floats, weight: float) -> tuple[Floats, Floats, Floats]:
     """(T e^-scale, scale, dT/ds e^-scale); the scale is u where T would over- or underflow, else 0."""
-    large = u > _OVERFLOW if weight else np.abs(u) > _OVERFLOW
+    # With weight = 0 nothing else keeps e^u / C from underflow.
+    large = u > _OVERFLOW if weight else (np.abs(u) > _OVERFLOW) | (imbalance > _HUGE)
     scale = np.where(large, u, 0.0)
     with np.errstate(under="ignore"):
         part = weight * np.exp(-scale) if weight else np.zeros_like(u)

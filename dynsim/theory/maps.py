@@ -71,7 +71,11 @@ def gradient_descent(
     x, eta, kappa = checks.positive("norm", norm), checks.positive("lr", lr), checks.positive("rate", rate)
     s, d = checks.nonnegative("S", S), checks.nonnegative("D", D)
     checks.count("steps", steps, least=0)
-    s, d, x, step = np.broadcast_arrays(s, d, x, eta * kappa)
+    try:
+        s, d, x, step = np.broadcast_arrays(s, d, x, eta * kappa)
+    except ValueError as error:
+        shapes = ", ".join(str(a.shape) for a in (s, d, kappa, x, eta))
+        raise ValueError(f"S, D, rate, norm and lr must broadcast to one shape, got {shapes}") from error
     path = iterate(Mode(x / 4 * (s - d), x / 4 * (s + d)), step, law)
     out = np.empty((steps + 1, *s.shape))
     # A diverging law is inf and then NaN, as the network it describes.

@@ -276,7 +276,9 @@ def _squared_logit(mode: _Mode) -> Floats:
     apart = np.exp(log_slack + exponent + np.log(-0.5 * np.expm1(-exponent)))
     growth = np.where((slack > _TINY) & (growth < np.inf), growth, apart)
     high = 1.0 - (1.0 - u0) * (w / (w + growth)) * (w * (2.0 - fade) / up)
-    return np.where((u0 <= 1.0) & (low < 0.5), low, high)
+    # Within a rounding of u0, a logit may come out on its other side.
+    found = np.where((u0 <= 1.0) & (low < 0.5), low, high)
+    return np.where(u0 <= 1.0, np.maximum(found, u0), np.minimum(found, u0))
 
 
 def _squared_time(mode: _Mode) -> Floats:
@@ -287,7 +289,7 @@ def _squared_time(mode: _Mode) -> Floats:
     # e^{wT} - 1 = w (1 - e^-s) (P + w - 1) / ((P0 + w - 1) (1 - u))
     growth = w * turn * (end / start) / (1.0 - u)
     log_growth = np.log(w) + np.log(np.abs(turn)) + (log_end - log_start) - np.log(np.abs(1.0 - u))
-    safe = (growth > _TINY) & (growth < np.inf) & (start > _TINY) & (end > _TINY)
+    safe = (growth < np.inf) & (start > _TINY) & (end > _TINY)
     return 0.5 * np.where(safe, np.log1p(growth), np.logaddexp(0.0, log_growth)) / w / mode.rate
 
 

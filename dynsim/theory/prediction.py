@@ -263,7 +263,7 @@ def predict(
     >>> theory.law, theory.equation
     ('closed_form', 'Thm 3.2, eq 2-3 (v2)')
     >>> theory.time_to(0.9).round(3)
-    array([18.391,  9.196])
+    array([19.746,  9.873])
     """
     losses.get(loss)
     found = data.check_assumptions(network)
