@@ -6,7 +6,7 @@ step size
     A flow has no step. The law's own exact map of gradient descent (docs/theory.md, sections 6 and 7) is run at
     the run's lr and at lr/2, lr/4, ..., and extrapolated to lr -> 0; the difference between the map at lr and that
     limit is what the step does, with its sign. It does not use the flow that is being judged, so that an error in
-    the flow cannot hide in it. What the extrapolation leaves open is the difference of its last two estimates.
+    the flow cannot hide in it. What the extrapolation leaves open is bounded by twice its last change.
 sampling noise
     The exact map is run with batches, many times over; the run may lie as many standard deviations from the mean
     as the worst of these replicas does, anywhere along its path.
@@ -45,8 +45,6 @@ _SATURATED = 1e-3
 _STEPS = 20_000
 #: Replicas of SGD: with one input a class, and with many points.
 _REPLICAS = (999, 199)
-#: Most numbers held for the replicas of SGD.
-_HELD = 2.0e7
 
 
 class Part(NamedTuple):
@@ -78,10 +76,6 @@ class Floor:
     def spread(self) -> Floats:
         """How far from there the run may be."""
         return sum((np.abs(p.size) for p in self.parts if not p.signed), np.zeros(self.shape))
-
-    def with_part(self, part: Part) -> Floor:
-        """The same with one more cause."""
-        return Floor((*self.parts, part), self.shape, self.complete)
 
 
 def step_size(
@@ -166,17 +160,13 @@ def _longest_step(system: System, loss: Loss, lr: float, steps: NDArray[np.int64
     """The largest change of each logit in one step until the given steps."""
     rows = []
     before, most = system.logits(system.start()), np.zeros(())
-    wanted = iter(steps.tolist())
-    due = next(wanted, None)
-    for k, state in enumerate(descent.run(system, loss, lr)):
-        now = system.logits(state)
+    every = np.arange(int(steps[-1]) + 1)
+    wanted = set(steps.tolist())
+    for k, now in enumerate(descent.logits_along(system, descent.run(system, loss, lr), every)):
         most = np.maximum(most, np.abs(now - before))
         before = now
-        if k == due:
+        if k in wanted:
             rows.append(most)
-            due = next(wanted, None)
-        if due is None:
-            break
     return np.stack(rows)
 
 
@@ -219,17 +209,18 @@ def sampling(
     """The drift of the mean of SGD against full batch, and the noise around that mean."""
     loss = losses.get(run.loss_name)
     full = _descend(system, loss, lr, steps)
-    most = _REPLICAS[len(system.cells) > 2]
-    replicas = int(np.clip(_HELD / full.size, 99, most))
+    replicas = _REPLICAS[len(system.cells) > 2]
     states = descent.run(system, loss, lr, copies=replicas, batch_size=batch_size, rng=0)
-    paths = descent.logits_at(system, states, steps)
-    mean, deviation = paths.mean(axis=1), paths.std(axis=1)
-    scaled = np.abs(paths - mean[:, None]) / np.maximum(deviation, 1e-300)[:, None]
-    worst = float(scaled.max(axis=tuple(i for i in range(scaled.ndim) if i != 1)).max())
+    mean, deviation, worst = np.empty_like(full), np.empty_like(full), np.zeros(replicas)
+    for k, logits in enumerate(descent.logits_along(system, states, steps)):
+        mean[k], deviation[k] = logits.mean(axis=0), logits.std(axis=0)
+        scaled = np.abs(logits - mean[k]) / np.maximum(deviation[k], 1e-300)
+        worst = np.maximum(worst, scaled.reshape(replicas, -1).max(axis=1))
+    far = float(worst.max())
     source = f"{replicas} replicas of the exact map with batches of {batch_size}"
     return (
         Part("drift of SGD", f"mean of {source}, minus full batch", mean - full, signed=True),
-        Part("sampling noise", f"{worst:.2f} standard deviations, the worst of {source}", worst * deviation),
+        Part("sampling noise", f"{far:.2f} standard deviations, the worst of {source}", far * deviation),
     )
 
 

@@ -11,7 +11,10 @@ import pytest
 import dynsim
 
 ROOT = Path(dynsim.__file__).parent
-GROUND = set(["archive", "assumptions", "checks", "data", "dataset", "init", "losses", "network", "tables", "trajectory"])
+GROUND = {
+    *("archive", "assumptions", "checks", "data", "dataset"),
+    *("init", "losses", "network", "tables", "trajectory"),
+}
 WINGS = {"theory", "empirical"}
 LATE = {"dask", "matplotlib", "pandas", "sklearn", "tqdm", "xarray"}
 

@@ -34,7 +34,8 @@ def integral(u0, u, C):
         if max(abs(a), abs(b)) < 1e-19:  # e^w is 1 to 1e-19
             total += high - low
         else:
-            part, doubt = mp.quad(lambda v: mp.exp(C * mp.sinh(v)), [low, high], error=True, method="gauss-legendre")
+            ends = [low, high]
+            part, doubt = mp.quad(lambda v: mp.exp(C * mp.sinh(v)), ends, error=True, method="gauss-legendre")
             total, error = total + part, error + doubt
     assert error < 1e-17 * total
     return total

@@ -243,16 +243,22 @@ def _drawn(generator: np.random.Generator, share: Floats, size: int, lead: tuple
     return np.asarray(flat.reshape(*lead, k), dtype=np.float64)
 
 
-def logits_at(system: System, states: Iterator[State], steps: NDArray[np.int64]) -> Floats:
-    """Logits after each of the given steps (increasing, from 0 on), shape (T, ..., n)."""
-    out = []
+def logits_along(system: System, states: Iterator[State], steps: NDArray[np.int64]) -> Iterator[Floats]:
+    """Logits (..., n) after each of the given steps, which increase from 0 on."""
     wanted = iter(steps.tolist())
     due = next(wanted, None)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for k, state in enumerate(states):
-            if k == due:
-                out.append(system.logits(state))
-                due = next(wanted, None)
+    for k, state in enumerate(states):
+        if due is None:
+            return
+        if k == due:
+            yield system.logits(state)
+            due = next(wanted, None)
             if due is None:
-                return np.stack(out)
-    raise AssertionError("unreachable: the states of a law do not end")
+                return
+
+
+def logits_at(system: System, states: Iterator[State], steps: NDArray[np.int64]) -> Floats:
+    """The same as one array, shape (T, ..., n)."""
+    # A diverging law is inf and then NaN, as the network it describes.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.stack(list(logits_along(system, states, steps)))
