@@ -163,7 +163,7 @@ def test_logit_against_mpmath(table):
 def test_hinge_and_squared_against_mpmath(loss):
     rng, count = np.random.default_rng(7), 600
     C = np.where(rng.random(count) < 0.3, 0.0, 10 ** rng.uniform(-12, 12, count))
-    C[:20], C[20:40] = 1e-300, 1e-150
+    C[:20], C[20:40], C[40:60] = 1e-300, 1e-150, 1e-158  # C^2 is 0, normal and subnormal
     u0 = 10 ** np.where(rng.random(count) < 0.5, rng.uniform(-300, 1.6, count), rng.uniform(-3, 0.5, count))
     u0 = np.where((C > 0) & (rng.random(count) < 0.4), -u0, u0)
     u0[(C > 0) & (rng.random(count) < 0.1)] = 0.0
@@ -217,4 +217,4 @@ def test_rate_times_time_may_overflow(loss, imbalance, initial):
 def test_time_to_beyond_the_largest_float_is_inf(loss):
     assert modes.time_to(800.0, initial=1.0, rate=1.0, loss=loss) == np.inf
     assert modes.time_to(800.0, initial=1.0, rate=1e300, loss=loss) < np.inf
-    assert modes.time_to(1e17, initial=1.0, rate=1e300, imbalance=3.0, loss=loss) == np.inf
+    assert modes.time_to(1e19, initial=1.0, rate=1e300, imbalance=3.0, loss=loss) == np.inf

@@ -268,10 +268,9 @@ def _solve_angle(
         total, scale, slope = _scaled_elapsed(u0, u, imbalance, weight)
         return np.log(total) + scale - log_scaled, turn * slope / total
 
-    # log s to 1e-9 of u; but u is a float, so that near u0 it cannot be better than this.
-    rounding = np.finfo(np.float64).eps * np.abs(u0) / (np.exp(most) * np.hypot(u0, imbalance))
-    tolerance = 1e-9 / (1.0 + np.abs(u0)) + np.clip(8.0 * rounding, 1e-15, 1e-2)
-    turn = np.exp(bracketed_newton(excess, least, most, most, tolerance=np.asarray(tolerance)))
+    # Below u0 = 0 the logit moves by up to |u0| with log s, and it is wanted to 1e-9 of 1.
+    tolerance = 1e-9 / (1.0 + np.abs(u0)) + 1e-15
+    turn = np.exp(bracketed_newton(excess, least, most, most, tolerance=tolerance))
     return logit_after(u0, turn, imbalance)
 
 
