@@ -452,6 +452,25 @@ def test_a_law_that_holds_until_the_squared_loss_overshoots():
         assert got == "INCONCLUSIVE" and why.startswith("theory not applicable: margins above 1 pull backwards")
 
 
+def test_a_run_that_flips_its_gates_is_judged_until_it_does():
+    """lr x rate = 1.7: the largest margin of u <- u (1 + 1.7 (1 - u))^2 is 1.72, and 1 + 1.7 (1 - 1.72) < 0."""
+    data = point_classes((1.0, 1.0), (0.5, 0.5), angle=90.0)
+    start = init.class_aligned(data, 8, initial=0.1, rng=0)
+    run = train(start, data, loss="squared", lr=3.4, steps=40, record="all")
+    # Both classes are alike. A margin m with 1 + 1.7 (1 - m) < 0 turns every unit round, off its class.
+    last = int(np.argmax(run.margin[:, 0] > 1 + 1 / 1.7))
+    beyond = theory_for(run, "gradient_descent").at(run.time).logits - run.logits
+    assert last > 0 and np.abs(beyond[: last + 1]).max() < 1e-14 and np.abs(beyond[last + 1]).min() > 1e-3
+    found = checked(theory_for(run, "gradient_descent"), run)
+    np.testing.assert_array_equal(found.empirical.time, run.time[: last + 1])
+    assert found.verdict == Verdict.AGREES
+    assert found.notes == (f"judged at {last + 1} of 41 recorded times",)
+    late = replace(run, time=run.time[last + 1 :], logits=run.logits[last + 1 :], step=run.step[last + 1 :])
+    for law in ("auto", "gradient_descent"):
+        got, why = verdict(theory_for(run, law), late)
+        assert got == "INCONCLUSIVE" and why.startswith("theory not applicable")
+
+
 def test_a_step_too_large_for_the_flow():
     run = run_of("antipodal", "hinge", step=2.0, span=8.0)
     got, why = verdict(theory_for(run), run)
@@ -641,12 +660,13 @@ def test_a_wrong_rate_at_the_resolution_is_seen(law):
 def test_band_coverage():
     run = run_of("square")
     flat = theory_for(run).at(run.time)
-    far = np.where(np.arange(len(run.time)) % 4 == 0, 5.0, 0.5)[:, None]
-    # Bands of half-width 1/2 about the run, moved away by 5 at every fourth record.
-    band = replace(flat, lower=run.logits + far - 1.0, upper=run.logits + far)
-    found = checked(band, run)
-    assert found.band_coverage == np.mean(np.arange(len(run.time)) % 4 != 0)
-    assert "band coverage 0.750" in str(found) and found.to_dict()["band_coverage"] == found.band_coverage
+    # Bands of half-width 1/2 about the run, above it at every fourth record, and below it at the one after that.
+    turn = np.arange(len(run.time)) % 4
+    middle = run.logits + np.array([5.0, -5.0, 0.1, -0.1])[turn][:, None]
+    found = checked(replace(flat, lower=middle - 0.5, upper=middle + 0.5), run)
+    assert found.band_coverage == np.mean(turn > 1)
+    assert f"band coverage {found.band_coverage:.3f}" in str(found)
+    assert found.to_dict()["band_coverage"] == found.band_coverage
     assert checked(flat, run).band_coverage is None
 
 
