@@ -107,10 +107,13 @@ def _evaluation(theory: Prediction, time: Floats, logits: Floats) -> Part:
 
 
 def _of_trajectory(theory: Trajectory, run: Trajectory) -> Claim:
-    within = (run.time >= theory.time[0]) & (run.time <= theory.time[-1])
+    ends = theory.time[[0, -1]] if len(theory.time) else np.array([np.inf, -np.inf])
+    within = (run.time >= ends[0]) & (run.time <= ends[1])
     shape = (len(run.time), *theory.logits.shape[1:])
     logits, error = np.full(shape, np.nan), np.zeros(shape)
-    if np.all(np.isin(run.time[within], theory.time)):
+    if not within.any():
+        within = np.zeros(len(run.time), dtype=bool)
+    elif np.all(np.isin(run.time[within], theory.time)):
         logits[within] = theory.logits[np.searchsorted(theory.time, run.time[within])]
     elif len(theory.time) > 3:
         logits[within] = PchipInterpolator(theory.time, theory.logits)(run.time[within])
@@ -120,7 +123,11 @@ def _of_trajectory(theory: Trajectory, run: Trajectory) -> Claim:
     else:
         within = within & np.isin(run.time, theory.time)
         logits[within] = theory.logits[np.searchsorted(theory.time, run.time[within])]
-    parts = (Part("interpolation", "the theory's table against every second row of it", error),)
+    parts: tuple[Part, ...] = (Part("interpolation", "the theory's table against every second row of it", error),)
+    if (origin := _origin(theory)) is not None and within.any():
+        size = np.zeros(shape)
+        size[within] = _evaluation(origin, run.time[within], logits[within]).size
+        parts += (Part("evaluation", f"accuracy of law {origin.law!r}, from which the table comes", size),)
     return Claim(
         logits,
         within,
@@ -134,6 +141,14 @@ def _of_trajectory(theory: Trajectory, run: Trajectory) -> Claim:
         parts,
         theory if np.array_equal(theory.time, run.time) else None,
     )
+
+
+def _origin(theory: Trajectory) -> Prediction | None:
+    """The flow's prediction that a table was made from, if it says so."""
+    law = theory.meta.get("law")
+    if law not in ("closed_form", "order_parameters", "class_means") or theory.start is None or theory.data is None:
+        return None
+    return prediction.predict(theory.start, theory.data, loss=theory.loss_name, law=law)
 
 
 def _of_callable(theory: Callable[[Floats], ArrayLike], run: Trajectory) -> Claim:

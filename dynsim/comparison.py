@@ -194,7 +194,12 @@ def compare(theory: Theory, empirical: Trajectory, *, tolerance: float | None = 
     -----
     See docs/verdict.md for what the verdict means and what it does not, `dynsim.floors` for the floor.
     """
-    allowed = None if tolerance is None else float(checks.nonnegative("tolerance", tolerance))
+    allowed = None
+    if tolerance is not None:
+        given = checks.nonnegative("tolerance", tolerance)
+        if given.ndim:
+            raise ValueError(f"tolerance must be one number, got shape {given.shape}")
+        allowed = float(given)
     case = judgement.prepare(theory, empirical, allowed)
     judged = case.judged_times
     floor = case.floor
@@ -218,8 +223,17 @@ def compare(theory: Theory, empirical: Trajectory, *, tolerance: float | None = 
         spread[judged],
         theory.assumptions if isinstance(theory, Prediction) else None,
         _coverage(claim, run),
-        case.notes,
+        _notes(case),
     )
+
+
+def _notes(case: judgement.Case) -> tuple[str, ...]:
+    judged, all_of = int(case.judged_times.sum()), len(case.judged_times)
+    if judged == all_of:
+        return case.notes
+    lost = int(case.within.sum()) - judged
+    why = f", {lost} of them lost to a floor without bound" if lost else ""
+    return (*case.notes, f"judged at {judged} of {all_of} recorded times{why}")
 
 
 def _parts(floor: Floor, judged: Any) -> dict[str, tuple[float, str]]:

@@ -192,7 +192,7 @@ def largest_lr(run: Trajectory) -> float:
 def unknown_step_size(system: System, run: Trajectory, level: int) -> Part:
     """What any step size up to `largest_lr` can do: a bound without sign."""
     largest = largest_lr(run)
-    number = int(np.ceil(run.time[-1] / largest))
+    number = max(1, int(np.floor(run.time[-1] / largest * (1.0 + 1e-9))))
     lr = run.time[-1] / number
     shift, rest = step_size(system, run, lr, np.arange(number + 1), level)
     bound = np.abs(shift.size) + rest.size
@@ -258,8 +258,45 @@ def _given(loss: Loss, source: str, margin: Floats) -> tuple[Floats, Callable[[F
     return loss.error(margin), lambda error: 1.0 - error
 
 
-def source_rounding(run: Trajectory) -> Part | None:
-    """A curve given as confidence, error or loss determines the logit only up to its own rounding."""
+def two_sided(run: Trajectory, logits: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """The run's logits where the curve leaves them open, and where that is so.
+
+    A confidence of exactly 1, or a hinge loss of 0, says only that the margin is at least that of one rounding
+    less; a squared loss has two margins. Of what the curve allows, the logit nearest to the theory's is taken.
+    """
+    source, loss, y = run.meta.get("source"), run.loss_function, run.labels
+    if source in (None, "logits"):
+        return np.array(run.logits), np.zeros(run.logits.shape, dtype=bool)
+    margin, theory = run.margin, y * logits
+    epsilon, decimal = float(run.meta["epsilon"]), float(run.meta.get("rounding", 0.0))
+    with np.errstate(all="ignore"):
+        low, high = _ends(loss, source, epsilon, decimal)
+        above = (margin == np.inf) | ((margin == 1.0) & (loss.name == "hinge") & (source == "loss"))
+        below = margin == -np.inf
+        out = np.where(above, np.maximum(theory, low), np.where(below, np.minimum(theory, high), margin))
+        if source == "loss" and loss.name == "squared":
+            other = 2.0 - margin
+            out = np.where(np.abs(other - theory) < np.abs(margin - theory), other, out)
+    return y * out, above | below
+
+
+def _ends(loss: Loss, source: str, epsilon: float, decimal: float) -> tuple[float, float]:
+    """The least margin that rounds to the best value of the curve, and the largest that rounds to the worst."""
+    off = max(epsilon, decimal)
+    if source == "loss":
+        best = 0.0 if decimal == 0.0 and loss.name != "hinge" else off
+        least = loss.margin_of_value(np.array(max(best, 5e-324)))
+        return float(least), -np.inf
+    if source == "confidence":
+        return float(loss.margin_at(np.array(1.0 - off))), float(loss.margin_at(np.array(max(decimal, 5e-324))))
+    return float(-loss.margin_at(np.array(max(decimal, 5e-324)))), float(-loss.margin_at(np.array(1.0 - off)))
+
+
+def source_rounding(run: Trajectory, open_: NDArray[np.bool_]) -> Part | None:
+    """A curve given as confidence, error or loss determines the logit only up to its own rounding.
+
+    Nothing is allowed where the curve leaves the logit open: `two_sided` has taken the nearest that it allows.
+    """
     source = run.meta.get("source")
     if source is None:
         return None
@@ -274,7 +311,10 @@ def source_rounding(run: Trajectory) -> Part | None:
             # Both ends of the interval that rounds to the value, and the slope where that is below rounding.
             slope = np.abs(loss.slope_of_confidence(margin)) if source != "loss" else np.abs(loss.pull(margin))
             ends = [np.abs(inverse(value + sign * off) - margin) for sign in (-1.0, 1.0)]
-            size = np.maximum(np.max(ends, axis=0), off / slope)
-    size = np.where(np.isfinite(size) & np.isfinite(margin), size, np.inf)
+            # The way back rounds too: to a few units of 1 + |m|, since 1 - sqrt(2 l) and the like do.
+            back = 4.0 * np.finfo(float).eps * (1.0 + np.abs(margin))
+            size = np.maximum(np.max(ends, axis=0), off / slope) + back
+    # An infinite logit is a statement of the curve, not a rounding.
+    size = np.where(open_ | np.isinf(margin), 0.0, np.where(np.isnan(size), np.inf, size))
     to = f"{decimal:.2g} absolute" if decimal else f"{epsilon:.2g} relative"
     return Part("rounding of the curve", f"given as {source}, to {to}", size)

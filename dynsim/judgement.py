@@ -46,7 +46,7 @@ class Case:
     @property
     def judged(self) -> NDArray[np.bool_]:
         """Which logits are judged, shape (T, ..., n)."""
-        finite = np.isfinite(self.floor.spread) & np.isfinite(self.theory.logits) & np.isfinite(self.run.logits)
+        finite = np.isfinite(self.floor.spread) & ~np.isnan(self.theory.logits) & ~np.isnan(self.run.logits)
         return np.asarray(finite & self.within.reshape(-1, *[1] * (finite.ndim - 1)))
 
     @property
@@ -75,16 +75,15 @@ def prepare(theory: Any, run: Trajectory, tolerance: float | None) -> Case:
             f"got {claim.logits.shape}"
         )
     contradiction = _contradiction(claim, run)
-    notes: list[str] = []
     within = claim.within & _finite_rows(run)
-    if len(run.time) and not np.all(within):
-        notes.append(f"judged at {int(within.sum())} of {len(within)} recorded times")
+    nearest, open_ = floors.two_sided(run, claim.logits)
+    run = replace(run, logits=nearest)
     shown = Trajectory(run.time, claim.logits, run.labels, run.weights, run.loss_name, lr=claim.lr)
     if claim.source is not None and claim.source.lower is not None and claim.source.upper is not None:
         shown = replace(shown, lower=claim.source.lower, upper=claim.source.upper)
     names = {1: "+1", -1: "-1"} if run.data is None else dict(zip(LABELS, run.data.class_names, strict=True))
-    base = _base_floor(claim, run, tolerance)
-    told = (claim.law, claim.equation, names, contradiction, claim.outside, tuple(notes))
+    base = _base_floor(claim, run, open_, tolerance)
+    told = (claim.law, claim.equation, names, contradiction, claim.outside, ())
     case = Case(shown, run, base, within, *told)
     return _with_dynamics(case, claim)
 
@@ -103,12 +102,16 @@ def _contradiction(claim: Claim, run: Trajectory) -> str:
         return "theory and run have points of different classes"
     if claim.lr is not None and run.lr is not None and not np.isclose(claim.lr, run.lr, rtol=1e-12):
         return f"the theory is the map of lr = {claim.lr:g}, the run was trained with lr = {run.lr:g}"
+    if claim.lr is not None and run.lr is None:
+        position = run.time / claim.lr
+        if np.any(np.abs(position - np.rint(position)) > 1e-6 * np.maximum(1.0, 1e-6 * position)):
+            return f"the theory is the map of lr = {claim.lr:g}, the run's times are not multiples of it"
     return ""
 
 
-def _base_floor(claim: Claim, run: Trajectory, tolerance: float | None) -> Floor:
+def _base_floor(claim: Claim, run: Trajectory, open_: NDArray[np.bool_], tolerance: float | None) -> Floor:
     parts = list(claim.parts)
-    if (rounding := floors.source_rounding(run)) is not None:
+    if (rounding := floors.source_rounding(run, open_)) is not None:
         parts.append(rounding)
     if tolerance is not None:
         parts.append(Part("tolerance", "given", np.full(run.logits.shape, tolerance)))
@@ -138,6 +141,9 @@ def _sharpened(case: Case, claim: Claim) -> Case:
         parts = (*case.floor.parts, *noise, floors.unknown_step_size(claim.system, run, 2))
         return replace(case, floor=Floor(parts, case.floor.shape))
     steps = np.rint(run.time / lr).astype(np.int64)
+    if np.any(np.diff(steps) <= 0):
+        # Records closer than lr: only beside a map of another lr, which is a contradiction already.
+        return case
     sound = run.time <= floors.sound_until(claim.system, run, lr, int(steps[-1]))
     case = replace(case, within=case.within & sound, outside=case.outside if np.all(sound) else claims.OVERSHOT)
     # The extrapolation of a flow over several step sizes multiplies rounding errors by up to 16.
@@ -191,14 +197,16 @@ def _class_verdict(case: Case, expected: Floats, spread: Floats, mask: NDArray[n
         return ClassVerdict("INCONCLUSIVE", _nothing_judged(case, mask), np.inf)
     run, centre, allowed = case.run.logits[..., mask], expected[..., mask], spread[..., mask]
     with np.errstate(invalid="ignore"):
-        beyond = np.where(judged, np.abs(run - centre) - allowed, -np.inf)
+        # Equal infinities do not differ.
+        difference = np.where(run == centre, 0.0, np.abs(run - centre))
+        beyond = np.where(judged, difference - allowed, -np.inf)
     resolution = _resolution(case, centre, allowed, judged)
     if beyond.max() > 0:
         with np.errstate(divide="ignore", invalid="ignore"):
             excess = float(np.nanmax(np.where(beyond > 0, beyond / allowed, 0.0)))
         return ClassVerdict(*_disagreement(case, run, centre, allowed, beyond), resolution, excess)
-    if not _left_plateau(case, mask):
-        return ClassVerdict("INCONCLUSIVE", "the class never left the plateau: nothing was learnt yet", resolution)
+    if reason := _no_progress(case, mask):
+        return ClassVerdict("INCONCLUSIVE", reason, resolution)
     if not resolution <= RESOLUTION:
         return ClassVerdict("INCONCLUSIVE", _too_blunt(case, judged, mask, resolution), resolution)
     return ClassVerdict(
@@ -218,7 +226,10 @@ def _nothing_judged(case: Case, mask: NDArray[np.bool_]) -> str:
         return case.outside if len(case.within) else "the run has no records"
     if not np.isfinite(case.run.logits[..., mask][case.within]).any():
         return "the run's logits are not finite"
-    return "rounding errors have grown too large to judge any time"
+    worn = any(p.name == "round-off" and np.isinf(p.size[..., mask]).any() for p in case.floor.parts)
+    if worn:
+        return "rounding errors have grown too large to judge any time"
+    return "the floor has no bound at any time: the step is too large for this law"
 
 
 def _disagreement(case: Case, run: Floats, centre: Floats, allowed: Floats, beyond: Floats) -> tuple[str, str]:
@@ -247,16 +258,19 @@ def _resolution(case: Case, centre: Floats, allowed: Floats, judged: NDArray[np.
     return float(np.min(allowed[usable] / speed[usable], initial=np.inf))
 
 
-def _left_plateau(case: Case, mask: NDArray[np.bool_]) -> bool:
+def _no_progress(case: Case, mask: NDArray[np.bool_]) -> str:
+    """Why nothing can be said of a class of which nothing is learnt while it is judged; empty otherwise."""
     loss = case.run.loss_function
     judged = case.judged[..., mask]
     for curve in (case.run.margin, case.run.labels * case.theory.logits):
         confidence = np.where(judged, loss.confidence(curve[..., mask]), np.nan)
         start = confidence[case.judged_times][0]
+        if np.all(start >= 1.0):
+            return "the class was learnt before the first judged time: nothing was left to learn"
         gained = (np.nanmax(confidence, axis=0) - start) / np.maximum(1.0 - start, 1e-300)
         if not np.any(gained >= PLATEAU):
-            return False
-    return True
+            return "the class never left the plateau: nothing was learnt yet"
+    return ""
 
 
 def overall(case: Case, found: dict[str, ClassVerdict]) -> tuple[str, str]:

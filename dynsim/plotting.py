@@ -109,6 +109,8 @@ def _class(run: Trajectory, label: int) -> str:
 
 def _bundle(ax: Axes, time: Floats, curves: Floats, *, label: str, **style: Any) -> None:
     """Curves (T, ..., m) as one bundle with one entry in the legend."""
+    if not len(time):
+        return
     flat = curves.reshape(len(time), -1)
     chosen = np.unique(np.linspace(0, flat.shape[1] - 1, min(_DRAWN, flat.shape[1])).astype(int))
     alpha = 1.0 if len(chosen) == 1 else 0.45
@@ -124,11 +126,13 @@ def _spread_out(time: Floats, number: int = 40) -> Any:
 
 
 def _largest(values: Floats) -> Floats:
-    return np.asarray(np.nanmax(values.reshape(len(values), -1), axis=1))
+    finite = np.where(np.isfinite(values), values, 0.0)
+    return np.asarray(np.max(finite.reshape(len(values), -1), axis=1))
 
 
 def _finish(ax: Axes, run: Trajectory) -> Axes:
     ax.set_xlabel("t = lr x step")
     ax.set_ylabel("confidence" if run.loss_name in ("cross_entropy", "exponential") else "margin y f(x)")
-    ax.legend(fontsize="small", frameon=False)
+    if ax.lines:
+        ax.legend(fontsize="small", frameon=False)
     return ax

@@ -198,6 +198,7 @@ class Trajectory:
         table = table[:, None] if table.ndim == 1 else table
         if table.ndim != 2 or len(table) != len(t):
             raise ValueError(f"{name} must have shape (T,) or (T, n) with T = {len(t)}, got {np.shape(values)}")
+        _check_lr(t, lr)
         n = table.shape[1]
         y = np.ones(n) if labels is None else checks.array("labels", labels, ndim=1)
         if y.shape != (n,) or not np.all(np.abs(y) == 1):
@@ -291,6 +292,15 @@ def _margin(name: str, values: Floats, loss: Loss) -> Floats:
         # logit(1 - e) = -logit(e): keeps an error of 1e-20.
         return -loss.margin_at(values)
     return loss.margin_at(1.0 - values if name == "error" else values)
+
+
+def _check_lr(time: Floats, lr: float | None) -> None:
+    """Two records are at least one step apart."""
+    if lr is None or len(time) < 2:
+        return
+    gap = float(np.min(np.diff(time)))
+    if checks.number("lr", lr) > gap * (1.0 + 1e-6):
+        raise ValueError(f"lr must be at most {gap:.10g}, the smallest difference of time (lr x step), got {lr:g}")
 
 
 def _relative_rounding(values: ArrayLike | None) -> float:

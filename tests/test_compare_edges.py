@@ -1,0 +1,132 @@
+"""Curves and theories at the edges of what `compare` can be given: each was once judged wrongly, or not at all."""
+
+import numpy as np
+import pytest
+
+from dynsim import Trajectory, compare, data, init, plotting, predict, train
+
+POINTS = data.point_classes((1.0, 2.0), (0.7, 0.3))
+START = init.class_aligned(POINTS, 8, initial=0.01, rng=0)
+RUN = train(START, POINTS, lr=0.05, steps=600)
+FLOW = predict(START, POINTS)
+
+
+def foreign(run, quantity="logits", values=None, **more):
+    """The run as a curve from elsewhere."""
+    given = getattr(run, quantity) if values is None else values
+    return Trajectory.from_arrays(run.time, **{quantity: given}, labels=run.labels, loss_name=run.loss_name, **more)
+
+
+@pytest.mark.parametrize("lr", [0.5, 0.0515])
+def test_times_that_are_no_multiples_of_the_maps_lr_contradict_it(lr):
+    found = compare(predict(START, POINTS, lr=lr), foreign(RUN))
+    assert found.verdict == "DISAGREES" and "not multiples" in found.reason
+
+
+def test_late_records_do_not_hide_a_wrong_lr_of_the_map():
+    late = foreign(train(START, POINTS, lr=0.05, steps=600, record=np.arange(200, 601, 10)))
+    assert compare(predict(START, POINTS, lr=0.05), late).verdict == "AGREES"
+    assert compare(predict(START, POINTS, lr=0.0515), late).verdict == "DISAGREES"
+
+
+def test_records_closer_than_lr_are_refused():
+    with pytest.raises(ValueError, match=r"lr must be at most 0\.05, the smallest difference of time .*, got 0\.12"):
+        foreign(RUN, lr=0.12)
+
+
+def test_without_lr_the_bound_holds_when_the_smallest_gap_is_one_step():
+    start = init.class_aligned(POINTS, 8, initial=0.2, rng=0)
+    run = train(start, POINTS, loss="exponential", lr=0.05, steps=301)
+    assert compare(predict(start, POINTS, loss="exponential"), foreign(run)).verdict == "AGREES"
+
+
+@pytest.mark.parametrize("after", [7.5, 25.0])
+@pytest.mark.parametrize("law", ["auto", "gradient_descent"])
+def test_a_confidence_of_one_is_a_bound_and_not_a_gap(after, law):
+    confidence = np.where(RUN.time[:, None] > after, 1.0, RUN.confidence)
+    theory = predict(START, POINTS, law=law, lr=0.05 if law == "gradient_descent" else None)
+    found = compare(theory, foreign(RUN, "confidence", confidence, lr=0.05))
+    assert found.verdict == "DISAGREES" and len(found.empirical.time) == len(RUN.time)
+
+
+def test_a_confidence_that_rounds_to_one_agrees_with_a_larger_logit():
+    # Descent in float64 stops near the margin whose confidence rounds to 1; a large start begins beyond it.
+    start = init.class_aligned(POINTS, 2, initial=(0.5, 45.0), rng=0)
+    run = train(start, POINTS, lr=0.05, steps=400)
+    curve = foreign(run, "confidence", lr=0.05)
+    assert np.isinf(curve.logits).any()
+    found = compare(predict(start, POINTS, lr=0.05), curve)
+    assert found.by_class["+1"][0] == "AGREES" and found.by_class["-1"][0] != "DISAGREES"
+
+
+def test_an_infinite_logit_is_not_a_finite_one():
+    logits = np.array(RUN.logits)
+    logits[-1] = np.inf * RUN.labels
+    found = compare(FLOW, foreign(RUN, values=logits, lr=0.05))
+    assert found.verdict == "DISAGREES"
+    str(found), found._repr_html_(), found.to_dict(), plotting.comparison_figure(found)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "hinge", "exponential", "squared"])
+@pytest.mark.parametrize("lr", [None, 0.02])
+def test_a_curve_of_losses_has_the_margins_that_the_loss_allows(loss, lr):
+    flowers = data.from_sklearn("iris", classes=("setosa", "virginica")).centered()
+    start = init.class_aligned(flowers, 12, rng=3)
+    run = train(start, flowers, lr=0.02, steps=2000, loss=loss)
+    # With the squared loss some margins end above 1, where two margins have one loss.
+    curve = foreign(run, "loss", run.point_loss, lr=lr)
+    assert compare(predict(start, flowers, loss=loss, lr=lr), curve).verdict == "AGREES"
+    wrong = predict(start, type(flowers)(flowers.X, flowers.y, 1.03 * flowers.weights), loss=loss, lr=lr)
+    assert compare(wrong, curve).verdict != "AGREES"
+
+
+def test_a_table_of_a_numerical_flow_carries_its_accuracy():
+    flowers = data.from_sklearn("iris", classes=("setosa", "virginica")).centered()
+    start = init.class_aligned(flowers, 12, rng=3)
+    run = train(start, flowers, lr=0.02, steps=2000, loss="squared")
+    theory = predict(start, flowers, loss="squared")
+    found = compare(theory.at(run.time), run)
+    assert found.verdict == "AGREES" and "evaluation" in found.parts
+
+
+@pytest.mark.parametrize(
+    "theory",
+    [
+        Trajectory.from_arrays([1e4, 2e4], logits=[[1.0, -1.0], [2.0, -2.0]], labels=[1, -1]),
+        Trajectory(np.empty(0), np.empty((0, 2)), np.array([1.0, -1.0]), np.array([0.5, 0.5])),
+    ],
+    ids=["elsewhere", "empty"],
+)
+def test_what_cannot_be_judged_can_be_shown(theory):
+    found = compare(theory, RUN)
+    assert found.verdict == "INCONCLUSIVE" and found.reason == "no overlap in time"
+    assert found.notes == (f"judged at 0 of {len(RUN.time)} recorded times",)
+    str(found), found.to_dict(), found.plot(), plotting.comparison_figure(found)
+
+
+def test_a_class_learnt_before_the_first_record():
+    run = train(START, POINTS, lr=0.05, steps=600, loss="hinge", record=np.arange(400, 601, 5))
+    found = compare(predict(START, POINTS, loss="hinge"), run)
+    assert found.verdict == "INCONCLUSIVE" and "learnt before the first judged time" in found.reason
+
+
+def test_a_tolerance_is_one_number():
+    with pytest.raises(ValueError, match=r"tolerance must be one number, got shape \(2,\)"):
+        compare(FLOW, RUN, tolerance=[0.1, 0.2])
+
+
+@pytest.mark.parametrize("quantity", ["logits", "confidence", "error"])
+@pytest.mark.parametrize("decimals", [2, 4])
+@pytest.mark.parametrize("lr", [None, 0.05])
+def test_a_rounded_curve_is_judged_as_one(quantity, decimals, lr):
+    curve = foreign(RUN, quantity, np.round(getattr(RUN, quantity), decimals), lr=lr)
+    assert compare(FLOW, curve).verdict == "AGREES"
+    single = foreign(RUN, quantity, getattr(RUN, quantity).astype(np.float32).astype(float), lr=lr)
+    assert compare(FLOW, single).verdict == "AGREES"
+
+
+def test_a_curve_of_sgd_is_judged_with_its_sampling_noise():
+    run = train(START, POINTS, lr=0.05, steps=600, batch_size=1, rng=0)
+    found = compare(FLOW, foreign(run, lr=0.05, batch_size=1))
+    assert found.verdict != "DISAGREES" and "sampling noise" in found.parts
+    assert compare(FLOW, foreign(run, lr=0.05)).verdict == "DISAGREES"
