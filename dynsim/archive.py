@@ -104,7 +104,7 @@ def save(run: Trajectory, path: str | PathLike[str]) -> None:
         "lr": run.lr,
         "status": str(run.status),
         "message": run.message,
-        "meta": run.meta,
+        "meta": dict(run.meta),
     }
     if run.data is not None:
         arrays["data.X"] = run.data.X

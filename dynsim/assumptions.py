@@ -66,8 +66,8 @@ class Assumption:
                 f"{self.name} holds for {every} {noun} ({self.statement}); "
                 f"margin of safety {self.margin:.3g}: {self.worst}"
             )
-        named = ", ".join(_index(row) for row in self.offenders[:8])
-        more = ", ..." if self.violations > 8 else ""
+        named = ", ".join(_index(row) for row in self.offenders[:20])
+        more = ", ..." if self.violations > 20 else ""
         return (
             f"{self.name} fails for {self.violations:,} of {self.total:,} {noun} ({self.statement}): "
             f"{named}{more}; worst {self.worst}, {self.margin:.3g}"
@@ -210,6 +210,18 @@ class _Points:
         cosine = np.divide(dot, scale, out=np.zeros_like(dot), where=scale > 0)
         return i, j, self._signs(i, j, dot, start, stop), cosine
 
+    def _decided(
+        self, i: NDArray[np.int64], j: NDArray[np.int64], pairs: NDArray[np.int64], sign: Floats, size: Floats
+    ) -> NDArray[np.bool_]:
+        """Set the signs that twice the digits decide; true for those."""
+        if not pairs.size:
+            return np.zeros(0, dtype=bool)
+        dot = _twice_exact(self.scaled[i[pairs]], self.scaled[j[pairs]])
+        # The error of Dot2 is below eps |dot| + (d eps)^2 size; tiny products, which may underflow, stay open.
+        sure = (np.abs(dot) > 4.0 * self.unit**2 * size[pairs]) & (size[pairs] > 1e-100)
+        sign[pairs[sure]] = np.sign(dot[sure])
+        return np.asarray(sure)
+
     def _signs(self, i: NDArray[np.int64], j: NDArray[np.int64], dot: Floats, start: int, stop: int) -> Floats:
         sign = np.sign(dot)
         if self.unit == 0.0:
@@ -222,6 +234,7 @@ class _Points:
             common = (used[start:stop] @ used.T)[i - start, j]
             unsure = np.where(tiny, common > 0, unsure)
         pairs = np.flatnonzero(unsure)
+        pairs = pairs[~self._decided(i, j, pairs, sign, size)]
         if pairs.size:
             number = int(self.ids.max()) + 1
             codes, back = np.unique(self.ids[i[pairs]] * number + self.ids[j[pairs]], return_inverse=True)
@@ -230,6 +243,27 @@ class _Points:
             exact = [_exact_sign(self.X[i[pairs[k]]], self.X[j[pairs[k]]]) for k in first]
             sign[pairs] = np.array(exact, dtype=float)[back]
         return sign
+
+
+def _halves(x: Floats) -> tuple[Floats, Floats]:
+    """x as a sum of two floats of half as many digits (Veltkamp)."""
+    big = 134217729.0 * x
+    high = big - (big - x)
+    return high, x - high
+
+
+def _twice_exact(A: Floats, B: Floats) -> Floats:
+    """Inner products of rows as if computed with twice the digits (Ogita, Rump and Oishi's Dot2)."""
+    total, rest = np.zeros(len(A)), np.zeros(len(A))
+    for a, b in zip(A.T, B.T, strict=True):
+        product = a * b
+        (a1, a2), (b1, b2) = _halves(a), _halves(b)
+        missed = a2 * b2 - (((product - a1 * b1) - a2 * b1) - a1 * b2)
+        new = total + product
+        back = new - total
+        rest += missed + ((total - (new - back)) + (product - back))
+        total = new
+    return np.asarray(total + rest)
 
 
 def _scaled(X: Floats) -> Floats:

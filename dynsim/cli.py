@@ -100,9 +100,9 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=5000, help="gradient descent steps (5000)")
     parser.add_argument("--batch-size", type=int, help="SGD with batches of this size (full batch)")
     parser.add_argument("--init", choices=("class_aligned", "gaussian"), default="class_aligned")
-    parser.add_argument("--initial", type=float, default=1e-3, help="logit of both classes at the start (0.001)")
-    parser.add_argument("--imbalance", type=float, default=0.0, help="C of both classes at the start (0)")
-    parser.add_argument("--scale", type=float, default=0.01, help="standard deviation of --init gaussian (0.01)")
+    parser.add_argument("--initial", type=float, help="logit of both classes at the start (0.001)")
+    parser.add_argument("--imbalance", type=float, help="C of both classes at the start (0)")
+    parser.add_argument("--scale", type=float, help="standard deviation of --init gaussian (0.01)")
     parser.add_argument("--law", default="auto", help="auto | " + " | ".join(LAWS) + " (auto)")
     parser.add_argument("--no-center", action="store_true", help="leave the origin where it is (default: midway)")
     parser.add_argument("--rng", type=int, default=0, help="seed of everything random (0)")
@@ -114,7 +114,10 @@ def _compare(arguments: argparse.Namespace) -> int:
     _check(arguments)
     points = data.from_csv(arguments.data, label=arguments.label, classes=arguments.classes)
     points = points if arguments.no_center else points.centered()
+    if arguments.batch_size is not None:
+        checks.count("batch_size", arguments.batch_size, least=1, most=len(points), limit="the number of points")
     network = _network(arguments, points)
+    arguments.out.mkdir(parents=True, exist_ok=True)
     found = points.check_assumptions(network)
     print(repr(points))
     print("origin    " + ("as given" if arguments.no_center else "moved to the midpoint of the two class means"))
@@ -136,7 +139,7 @@ def _compare(arguments: argparse.Namespace) -> int:
     for number, comparison in enumerate(reports):
         print(("" if number == 0 else "\n" + "-" * 80 + "\n\n") + report.text(comparison, assumptions=False))
     if not reports:
-        print("verdict   INCONCLUSIVE: no exact law applies; --law class_means (approximate) can be asked for")
+        print("verdict   INCONCLUSIVE: theory not applicable, see 'refused' above")
     _write(arguments, points, found.to_dict(), reports, run.message)
     return AGREES if reports and all(r.verdict == Verdict.AGREES for r in reports) else NOT_ALL
 
@@ -147,14 +150,21 @@ def _check(arguments: argparse.Namespace) -> None:
     checks.choice("law", arguments.law, {**LAWS, "auto": ""})
     checks.number("lr", arguments.lr)
     checks.count("steps", arguments.steps, least=0)
+    checks.count("rng", arguments.rng, least=0)
+    other = {"gaussian": ("initial", "imbalance"), "class_aligned": ("scale",)}[arguments.init]
+    for name in other:
+        if getattr(arguments, name) is not None:
+            value = getattr(arguments, name)
+            raise ValueError(f"--{name} has no meaning for --init {arguments.init}, got {value:g}")
 
 
 def _network(arguments: argparse.Namespace, points: Dataset) -> Network:
     if arguments.init == "gaussian":
-        return init.gaussian(points, arguments.hidden, scale=arguments.scale, rng=arguments.rng)
-    return init.class_aligned(
-        points, arguments.hidden, initial=arguments.initial, imbalance=arguments.imbalance, rng=arguments.rng
-    )
+        scale = 0.01 if arguments.scale is None else arguments.scale
+        return init.gaussian(points, arguments.hidden, scale=scale, rng=arguments.rng)
+    initial = 1e-3 if arguments.initial is None else arguments.initial
+    imbalance = 0.0 if arguments.imbalance is None else arguments.imbalance
+    return init.class_aligned(points, arguments.hidden, initial=initial, imbalance=imbalance, rng=arguments.rng)
 
 
 def _theories(arguments: argparse.Namespace, points: Dataset, network: Network) -> list[Any]:
@@ -179,7 +189,6 @@ def _write(
     from dynsim.plotting import comparison_figure
 
     out: Path = arguments.out
-    out.mkdir(parents=True, exist_ok=True)
     stem = arguments.data.stem
     options = {k: str(v) if isinstance(v, Path) else v for k, v in vars(arguments).items() if k != "run"}
     report.write_json(

@@ -171,7 +171,8 @@ def compare(theory: Theory, empirical: Trajectory, *, tolerance: float | None = 
     ----------
     theory : Prediction, Trajectory or callable
         A Prediction is evaluated at the run's times. A Trajectory is interpolated, only inside its own range of
-        times. A callable takes times (T,) and returns logits (T, ..., n).
+        times. A callable takes times (T,) and returns logits (T, ..., n). A callable, and a Trajectory without lr,
+        is taken as a flow: the effect of the step size is allowed for.
     empirical : Trajectory
         From `train`, or `Trajectory.from_arrays` for a curve measured elsewhere.
     tolerance : float, optional
@@ -201,11 +202,24 @@ def compare(theory: Theory, empirical: Trajectory, *, tolerance: float | None = 
             raise ValueError(f"tolerance must be one number, got shape {given.shape}")
         allowed = float(given)
     case = judgement.prepare(theory, empirical, allowed)
-    judged = case.judged_times
-    floor = case.floor
-    expected, spread = case.theory.logits + floor.shift, floor.spread
+    expected, spread = case.theory.logits + case.floor.shift, case.floor.spread
     by_class = judgement.by_class(case, expected, spread)
     verdict, reason = judgement.overall(case, by_class)
+    # Infinite logits, in the theory or in the run, are shown as they are.
+    with np.errstate(invalid="ignore"):
+        return _comparison(theory, case, expected, spread, by_class, verdict, reason)
+
+
+def _comparison(
+    theory: Theory,
+    case: judgement.Case,
+    expected: Floats,
+    spread: Floats,
+    by_class: dict[str, judgement.ClassVerdict],
+    verdict: str,
+    reason: str,
+) -> Comparison:
+    judged = case.judged_times
     run, claim = judgement.rows_of(case.run, judged), judgement.rows_of(case.theory, judged)
     return Comparison(
         Verdict(verdict),
@@ -214,7 +228,7 @@ def compare(theory: Theory, empirical: Trajectory, *, tolerance: float | None = 
         tuple(_rows(case, claim, run, expected[judged], spread[judged])),
         _time_shift(case, claim, run),
         max((v.resolution for v in by_class.values()), default=np.inf),
-        _parts(floor, judged),
+        _parts(case.floor, judged),
         case.law,
         case.equation,
         claim,
@@ -265,7 +279,7 @@ def _rows(case: judgement.Case, claim: Trajectory, run: Trajectory, expected: Fl
             difference = np.abs(theory - measured)
             allowed = np.abs(mid - theory) + np.maximum(np.abs(high - mid), np.abs(low - mid))
             sup, size = _largest(difference), _largest(np.abs(theory))
-            rms = float(np.sqrt(np.nanmean(difference**2)))
+            rms = float(np.sqrt(np.nanmean(difference**2))) if sup == sup else np.nan
             relative = sup / size if size else (0.0 if sup == 0 else np.inf)
             unexplained = _largest(np.abs(mid - measured))
             out.append(Row(quantity, name, sup, rms, relative, _largest(allowed), unexplained))

@@ -75,6 +75,8 @@ class Dataset:
         object.__setattr__(self, "name", str(name))
         if isinstance(class_names, str) or len(class_names) != 2:
             raise ValueError(f"class_names must be the names of the classes +1 and -1, got {class_names!r}")
+        if str(class_names[0]) == str(class_names[1]) or "all" in map(str, class_names):
+            raise ValueError(f"class_names must differ from each other and from 'all', got {class_names!r}")
         object.__setattr__(self, "class_names", (str(class_names[0]), str(class_names[1])))
 
     def __len__(self) -> int:
@@ -142,7 +144,8 @@ def _check_labels(labels: Floats, n: int) -> None:
     values = np.unique(labels)
     if not np.all(np.isin(values, LABELS)):
         found = ", ".join(f"{v:g}" for v in values[:5]) + (", ..." if len(values) > 5 else "")
-        raise ValueError(f"y must be +1 or -1 for every point, got {len(values)} values: {found}")
+        hint = " (recode 0 as -1)" if set(values) == {0.0, 1.0} else ""
+        raise ValueError(f"y must be +1 or -1 for every point, got {len(values)} values: {found}{hint}")
     for label in LABELS:
         if label not in values:
             raise ValueError(f"y must contain both +1 and -1, got no point of class {label:+d}: it is empty")

@@ -21,7 +21,7 @@ evaluation
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -41,6 +41,8 @@ _JITTER = 2.0**-40
 _COPIES = 4
 #: A perturbation grown to this relative size has left the linear regime.
 _SATURATED = 1e-3
+#: The relative change of the rate that a comparison must be able to see.
+RATE = 0.02
 #: Most steps of the map run for a curve whose lr is not known; a larger lr than its own only widens the bound.
 _STEPS = 20_000
 #: Replicas of SGD: with one input a class, and with many points.
@@ -105,8 +107,11 @@ def _extrapolated(maps: list[Floats]) -> tuple[Floats, Floats]:
     """
     T = [2.0 * fine - coarse for coarse, fine in pairwise(maps)]
     R = [(4.0 * fine - coarse) / 3.0 for coarse, fine in pairwise(T)]
+    # Linear in lr is only what changes little: while a halving still moves a logit by a third of its size, as on
+    # a plateau of many e-folds, the differences say nothing about the limit.
+    moved = np.abs(maps[-1] - maps[-2]) > 0.3 * np.minimum(np.abs(maps[-1]), np.abs(maps[-2]))
     changes = [np.abs(fine - coarse) for coarse, fine in (*list(pairwise(T))[-1:], *list(pairwise(R))[-1:])]
-    return np.asarray(R[-1]), np.asarray(2.0 * np.max(changes, axis=0))
+    return np.asarray(R[-1]), np.where(moved, np.inf, 2.0 * np.max(changes, axis=0))
 
 
 def _as_time_shift(rest: Floats, curve: Floats, time: Floats) -> Floats:
@@ -120,7 +125,7 @@ def _as_time_shift(rest: Floats, curve: Floats, time: Floats) -> Floats:
     speed = np.abs(np.gradient(curve, time, axis=0))
     # A curve that rests changes only by rounding: that is no speed.
     speed[speed * time.reshape(-1, *[1] * (rest.ndim - 1)) <= 1e-12 * np.abs(curve)] = 0.0
-    shift = np.divide(rest, speed, out=np.zeros_like(rest), where=speed > 0)
+    shift = np.divide(rest, speed, out=np.zeros_like(rest), where=(speed > 0) & np.isfinite(rest))
     return np.asarray(np.maximum(rest, speed * np.fmax.accumulate(shift, axis=0)))
 
 
@@ -150,6 +155,13 @@ def _after_drops(
         limit[..., mask] = np.where(dropped, fine[..., mask], limit[..., mask])
         rest[..., mask] = np.where(dropped, (first_order + 2.0 * longest)[..., mask], rest[..., mask])
     return limit, rest
+
+
+def response(system: System, run: Trajectory, lr: float, steps: NDArray[np.int64]) -> Floats:
+    """How far a change of the rate by `RATE` moves each logit: the exact map with all weights larger by it."""
+    loss = losses.get(run.loss_name)
+    faster = replace(system, cells=system.cells * (1.0 + RATE))  # type: ignore[type-var]
+    return np.asarray(np.abs(_descend(faster, loss, lr, steps) - _descend(system, loss, lr, steps)))
 
 
 def _descend(system: System, loss: Loss, lr: float, steps: NDArray[np.int64]) -> Floats:

@@ -17,7 +17,7 @@ from dynsim.theory.descent import System
 from dynsim.trajectory import Status, Trajectory
 
 #: AGREES is given only where a rate off by this much would have shown.
-RESOLUTION = 0.02
+RESOLUTION = floors.RATE
 #: A class has left the plateau once it has gained this share of the confidence it has to gain.
 PLATEAU = 0.05
 #: Halvings of lr for the step-size part: where 2 leave the comparison too blunt, up to 4.
@@ -42,6 +42,7 @@ class Case:
     contradiction: str
     outside: str
     notes: tuple[str, ...]
+    response: Floats | None = None
 
     @property
     def judged(self) -> NDArray[np.bool_]:
@@ -127,7 +128,7 @@ def _with_dynamics(case: Case, claim: Claim) -> Case:
 
 def _sharpened(case: Case, claim: Claim) -> Case:
     run = case.run
-    if not len(run.time) or run.time[-1] == 0.0:
+    if not len(run.time):
         return case
     if claim.system is None:
         known = not claim.is_flow and run.meta.get("batch_size") is None
@@ -135,16 +136,17 @@ def _sharpened(case: Case, claim: Claim) -> Case:
         return replace(case, floor=Floor(case.floor.parts, case.floor.shape, complete=complete))
     lr = run.lr if run.lr is not None else claim.lr
     terms = claim.terms or (0 if run.start is None else run.start.hidden + run.start.dimension)
+    if run.time[-1] == 0.0:
+        noise = _noise(claim.system, run, lr or 1.0, np.zeros(1, dtype=np.int64), terms)
+        return replace(case, floor=Floor((*case.floor.parts, *noise), case.floor.shape))
     if lr is None:
-        bound = floors.largest_lr(run)
-        noise = _noise(claim.system, run, bound, np.rint(run.time / bound).astype(np.int64), terms)
-        parts = (*case.floor.parts, *noise, floors.unknown_step_size(claim.system, run, 2))
-        return replace(case, floor=Floor(parts, case.floor.shape))
+        return _without_lr(case, claim.system, terms)
     steps = np.rint(run.time / lr).astype(np.int64)
     if np.any(np.diff(steps) <= 0):
         # Records closer than lr: only beside a map of another lr, which is a contradiction already.
         return case
     sound = run.time <= floors.sound_until(claim.system, run, lr, int(steps[-1]))
+    case = replace(case, response=floors.response(claim.system, run, lr, steps))
     case = replace(case, within=case.within & sound, outside=case.outside if np.all(sound) else claims.OVERSHOT)
     # The extrapolation of a flow over several step sizes multiplies rounding errors by up to 16.
     parts = (*case.floor.parts, *_noise(claim.system, run, lr, steps, terms, 16.0 if claim.is_flow else 1.0))
@@ -158,6 +160,19 @@ def _sharpened(case: Case, claim: Claim) -> Case:
         if _settled(sharper, without) or steps[-1] * 2 ** (level + 2) > _MOST_STEPS:
             break
     return sharper
+
+
+def _without_lr(case: Case, system: System, terms: int) -> Case:
+    """The floor of a curve whose lr is not known, from the largest that its records allow."""
+    run = case.run
+    bound = floors.largest_lr(run)
+    steps, back = np.unique(np.rint(run.time / bound).astype(np.int64), return_inverse=True)
+    time = np.asarray(bound * steps, dtype=np.float64)
+    at = replace(run, time=time, logits=run.logits[np.unique(back, return_index=True)[1]], step=None)
+    noise = [part._replace(size=part.size[back]) for part in _noise(system, at, bound, steps, terms)]
+    parts = (*case.floor.parts, *noise, floors.unknown_step_size(system, run, 2))
+    response = floors.response(system, at, bound, steps)[back]
+    return replace(case, floor=Floor(parts, case.floor.shape), response=response)
 
 
 def _noise(
@@ -200,11 +215,13 @@ def _class_verdict(case: Case, expected: Floats, spread: Floats, mask: NDArray[n
         # Equal infinities do not differ.
         difference = np.where(run == centre, 0.0, np.abs(run - centre))
         beyond = np.where(judged, difference - allowed, -np.inf)
-    resolution = _resolution(case, centre, allowed, judged)
+    resolution = _resolution(case, centre, allowed, judged, mask)
     if beyond.max() > 0:
         with np.errstate(divide="ignore", invalid="ignore"):
             excess = float(np.nanmax(np.where(beyond > 0, beyond / allowed, 0.0)))
         return ClassVerdict(*_disagreement(case, run, centre, allowed, beyond), resolution, excess)
+    if (missing := int(np.sum(np.isnan(case.theory.logits[..., mask]) & ~np.isnan(run) & _rows(case, run)))) > 0:
+        return ClassVerdict("INCONCLUSIVE", f"the theory gives no number for {missing} recorded logits", resolution)
     if reason := _no_progress(case, mask):
         return ClassVerdict("INCONCLUSIVE", reason, resolution)
     if not resolution <= RESOLUTION:
@@ -244,32 +261,50 @@ def _disagreement(case: Case, run: Floats, centre: Floats, allowed: Floats, beyo
     return "DISAGREES", f"{where} {size:.3g} of the logits' difference is not explained, {may:.3g} could be"
 
 
-def _resolution(case: Case, centre: Floats, allowed: Floats, judged: NDArray[np.bool_]) -> float:
+def _rows(case: Case, like: Floats) -> NDArray[np.bool_]:
+    return case.within.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def _resolution(
+    case: Case, centre: Floats, allowed: Floats, judged: NDArray[np.bool_], mask: NDArray[np.bool_]
+) -> float:
     """The smallest relative change of rate that moves some judged logit by more than it may differ."""
+    if case.response is not None:
+        moved = case.response[..., mask] / floors.RATE
+    else:
+        moved = _secants(case, centre)
+    usable = judged & np.isfinite(moved) & (moved > 0)
+    return float(np.min(allowed[usable] / moved[usable], initial=np.inf))
+
+
+def _secants(case: Case, centre: Floats) -> Floats:
+    """t times the smaller of the two slopes to the neighbouring records: where there is no exact map to ask."""
     rows = case.judged_times
-    t = case.run.time[rows]
-    if len(t) < 2:
-        return np.inf
-    shape = (-1, *[1] * (centre.ndim - 1))
-    speed = np.zeros(centre.shape)
-    with np.errstate(invalid="ignore"):
-        speed[rows] = np.abs(np.gradient(centre[rows], t, axis=0)) * t.reshape(shape)
-    usable = judged & np.isfinite(speed) & (speed > 0)
-    return float(np.min(allowed[usable] / speed[usable], initial=np.inf))
+    t, u = case.run.time[rows], centre[rows]
+    out = np.zeros(centre.shape)
+    if len(t) < 3:
+        return out
+    with np.errstate(all="ignore"):
+        slope = np.abs(np.diff(u, axis=0)) / np.diff(t).reshape(-1, *[1] * (u.ndim - 1))
+    inner = np.zeros(u.shape)
+    inner[1:-1] = np.minimum(slope[:-1], slope[1:]) * t[1:-1].reshape(-1, *[1] * (u.ndim - 1))
+    out[rows] = inner
+    return out
 
 
 def _no_progress(case: Case, mask: NDArray[np.bool_]) -> str:
     """Why nothing can be said of a class of which nothing is learnt while it is judged; empty otherwise."""
     loss = case.run.loss_function
     judged = case.judged[..., mask]
-    for curve in (case.run.margin, case.run.labels * case.theory.logits):
+    curves = {"in the run": case.run.margin, "in the theory": case.run.labels * case.theory.logits}
+    for where, curve in curves.items():
         confidence = np.where(judged, loss.confidence(curve[..., mask]), np.nan)
         start = confidence[case.judged_times][0]
         if np.all(start >= 1.0):
             return "the class was learnt before the first judged time: nothing was left to learn"
         gained = (np.nanmax(confidence, axis=0) - start) / np.maximum(1.0 - start, 1e-300)
         if not np.any(gained >= PLATEAU):
-            return "the class never left the plateau: nothing was learnt yet"
+            return f"the class never left the plateau {where}: nothing was learnt yet"
     return ""
 
 

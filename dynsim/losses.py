@@ -47,6 +47,13 @@ class Loss:
     margin_at: Function
     margin_of_value: Function
 
+    def level(self, name: str, confidence: float) -> float:
+        """The margin at which a confidence is reached; for the two sigmoids it must lie between 0 and 1."""
+        value = checks.array(name, confidence, ndim=0)
+        if self.name in ("cross_entropy", "exponential") and not 0.0 <= value <= 1.0:
+            raise ValueError(f"{name} must be between 0 and 1 for {self.name}, got {float(value):.10g}")
+        return float(self.margin_at(value))
+
     def slope_of_confidence(self, margin: Floats) -> Floats:
         """d confidence / d margin."""
         share = self.confidence(margin) * self.error(margin)

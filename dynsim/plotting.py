@@ -67,10 +67,13 @@ def discrepancy(found: Comparison, ax: Axes | None = None) -> Axes:
     rest = np.abs(found.expected - found.empirical.logits)
     floor = np.abs(found.expected - found.theory.logits) + found.spread
     ax.fill_between(time, 1e-18, _largest(floor), color="0.88", label="floor")
-    ax.plot(time, _largest(found.spread), color="0.55", linewidth=1, linestyle="--", label="of it without sign")
+    unsigned = _largest(found.spread)
+    ax.plot(time, unsigned, color="0.55", linewidth=1, linestyle="--", label="floor, part without sign")
     ax.plot(time, _largest(difference), color="black", linewidth=1.5, label="|theory - network|")
-    ax.plot(time, _largest(rest), color="#CC79A7", linewidth=1, label="unexplained")
-    values = np.concatenate([_largest(difference), _largest(rest), _largest(found.spread)])
+    if np.any(found.expected != found.theory.logits):
+        ax.plot(time, _largest(rest), color="#CC79A7", linewidth=1, label="unexplained")
+    # At t = 0 nothing has happened yet: that point would only stretch the axis.
+    values = np.concatenate([_largest(v)[1:] for v in (difference, rest, found.spread)])
     values = values[np.isfinite(values) & (values > 0)]
     ax.set_yscale("log")
     if values.size:

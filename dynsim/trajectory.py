@@ -6,6 +6,7 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -86,7 +87,17 @@ class Trajectory:
             if value is not None:
                 object.__setattr__(self, name, checks.frozen(np.asarray(value)))
         object.__setattr__(self, "status", Status(self.status))
-        object.__setattr__(self, "meta", dict(self.meta))
+        object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
+        self._check()
+
+    def _check(self) -> None:
+        if np.any(np.diff(self.time) <= 0):
+            checks.times("time", self.time, infinite=True)
+        if not np.all(np.abs(self.labels) == 1):
+            raise ValueError(f"labels must be +1 or -1, got {self.labels.tolist()[:10]}")
+        if self.weights.shape != self.labels.shape:
+            wanted = self.labels.shape
+            raise ValueError(f"weights must have the shape of labels, {wanted}, got {self.weights.shape}")
         shape = self.logits.shape
         if len(shape) < 2 or shape[0] != len(self.time) or shape[-1] != len(self.labels):
             raise ValueError(
@@ -132,8 +143,7 @@ class Trajectory:
 
         Linear in the margin between records; NaN where it is not reached within the recorded times.
         """
-        target = self.loss_function.margin_at(checks.array("level", level, ndim=0))
-        return first_crossing(self.time, self.margin, float(target))
+        return first_crossing(self.time, self.margin, self.loss_function.level("level", level))
 
     # ---- in and out --------------------------------------------------------------------------------------
 

@@ -51,7 +51,7 @@ def test_class_means_runs_on_request_and_is_reported_for_what_it_is(tmp_path, ca
 def test_gaussian_start_names_the_units(tmp_path, capsys):
     assert cli.main([*VIRGINICA, "--init", "gaussian", "--steps", "50", "--out", str(tmp_path)]) == cli.NOT_ALL
     printed = capsys.readouterr().out
-    assert "H2 fails for" in printed and "H3 fails for" in printed and "no exact law applies" in printed
+    assert "H2 fails for" in printed and "H3 fails for" in printed and "theory not applicable" in printed
     assert "AGREES" not in printed.replace("DISAGREES", "")
 
 
@@ -63,6 +63,8 @@ def test_gaussian_start_names_the_units(tmp_path, capsys):
         ([*VIRGINICA, "--loss", "l2"], "'cross_entropy', 'hinge', 'exponential', 'squared', got 'l2'"),
         ([*VIRGINICA, "--law", "magic"], "law must be one of"),
         ([*VIRGINICA, "--batch-size", "101"], "batch_size must be at most 100 (the number of points), got 101"),
+        ([*VIRGINICA, "--rng", "-1"], "rng must be an integer of at least 0, got -1"),
+        ([*VIRGINICA, "--init", "gaussian", "--imbalance", "3"], "--imbalance has no meaning for --init gaussian"),
         ([*VIRGINICA, "--hidden", "1"], "hidden must be an integer of at least 2, got 1"),
         (["compare", str(IRIS), "--label", "kind"], "'species', got 'kind'"),
         (["compare", str(IRIS), "--label", "species"], "classes"),

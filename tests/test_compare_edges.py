@@ -30,7 +30,7 @@ def test_late_records_do_not_hide_a_wrong_lr_of_the_map():
 
 
 def test_records_closer_than_lr_are_refused():
-    with pytest.raises(ValueError, match=r"lr must be at most 0\.05, the smallest difference of time .*, got 0\.12"):
+    with pytest.raises(ValueError, match=r"lr must be at most 0\.05, the smallest difference .*, got 0\.12"):
         foreign(RUN, lr=0.12)
 
 
@@ -130,3 +130,110 @@ def test_a_curve_of_sgd_is_judged_with_its_sampling_noise():
     found = compare(FLOW, foreign(run, lr=0.05, batch_size=1))
     assert found.verdict != "DISAGREES" and "sampling noise" in found.parts
     assert compare(FLOW, foreign(run, lr=0.05)).verdict == "DISAGREES"
+
+
+# ---- found by a reviewer ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [-np.inf, np.inf])
+def test_an_infinite_theory_does_not_agree(wrong):
+    found = compare(lambda t: np.where(t[:, None] > 10, wrong * RUN.labels, FLOW.at(t).logits), RUN)
+    assert found.verdict == "DISAGREES"
+
+
+def test_a_theory_without_a_number_does_not_agree():
+    logits = np.array(FLOW.at(RUN.time).logits)
+    logits[50:] = np.nan
+    table = Trajectory(RUN.time, logits, RUN.labels, RUN.weights, start=START, data=POINTS)
+    found = compare(table, RUN)
+    assert found.verdict == "INCONCLUSIVE" and "gives no number" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("initial", "lr", "steps"), [(1e-300, 1.0, 1401), (1e-300, 2.0, 701), (1e-100, 2.0, 300)]
+)
+def test_a_plateau_of_many_e_folds_cannot_be_extrapolated(initial, lr, steps):
+    # lr kappa log(1/u0) shifts the time by many e-folds: no small number of halvings tells where the flow is.
+    points = data.point_classes((1.0, 1.0), (0.5, 0.5))
+    start = init.class_aligned(points, 8, initial=initial, rng=0)
+    run = train(start, points, lr=lr, steps=steps)
+    assert compare(predict(start, points), run).verdict != "DISAGREES"
+    assert compare(predict(start, points, lr=lr), run).verdict != "DISAGREES"
+
+
+def test_a_coarse_record_does_not_sharpen_the_resolution():
+    norms, frequencies = (0.38607383148352326, 0.4582036983940747), (0.9308557504748236, 0.20061458795330564)
+    points = data.point_classes(norms, frequencies)
+    start = init.class_aligned(
+        points,
+        6,
+        initial=(0.0009255307180443222, 0.03979249744560805),
+        imbalance=(0.005290103300493811, 0.13782287817507383),
+        rng=0,
+    )
+    run = train(start, points, loss="hinge", lr=2.238481577929007, steps=154)
+    faster = type(points)(points.X, points.y, points.weights * [1.03, 1.0])
+    assert compare(predict(start, faster, loss="hinge"), run).verdict != "AGREES"
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("law", ["closed_form", "gradient_descent", "order_parameters"])
+def test_nothing_trained_is_never_a_disagreement(seed, law):
+    points = data.point_classes((1.0, 2.0), (0.7, 0.3), angle=120)
+    start = init.class_aligned(points, 7, initial=(1e-3, 0.3), imbalance=0.2, rng=seed)
+    run = train(start, points, lr=0.1, steps=0)
+    theory = predict(start, points, law=law, lr=0.1 if law == "gradient_descent" else None)
+    found = compare(theory, run)
+    assert found.verdict == "INCONCLUSIVE" and "plateau" in found.reason
+
+
+def test_class_names_that_would_hide_a_class_are_refused():
+    for names in (("a", "a"), ("all", "b")):
+        with pytest.raises(ValueError, match="class_names must differ"):
+            type(POINTS)([[1.0], [-1.0]], [1, -1], class_names=names)
+
+
+def test_many_dimensions_and_few_points():
+    points = data.gaussian_classes(5, dimension=784, rng=0)
+    start = init.class_aligned(points, 8, rng=0)
+    run = train(start, points, lr=0.05, steps=800)
+    for lr in (None, 0.05):
+        theory = predict(start, points, lr=lr)
+        assert theory.system.groups[0].P.shape == (6, 6)
+        assert compare(theory, run).verdict == "AGREES"
+
+
+def test_gates_are_watched_also_in_the_directions_that_are_left_out():
+    points = data.gaussian_classes(3, dimension=20, rng=0)
+    start = init.class_aligned(points, 8, rng=0)
+    run = train(start, points, lr=0.4, steps=300, loss="squared", record="all")
+    theory = predict(start, points, loss="squared", lr=0.4)
+    gates = start.preactivations(points.X) > 0
+    hold = [bool(np.array_equal(gates, W @ points.X.T > 0)) for W in _weights(run, points)]
+    first = hold.index(False) if False in hold else len(hold)
+    assert theory.at(run.time).meta["valid_until"] == (0.4 * (first - 1) if False in hold else np.inf)
+
+
+def _weights(run, points):
+    """Hidden weights after every step."""
+    from dynsim.empirical import networks
+
+    W, Z = (np.array(w) for w in run.start.weights)
+    for _ in run.time:
+        yield np.array(W)
+        logits, cache = networks.forward((W, Z), points.X)
+        pull = points.weights * points.y * (1.0 - points.y * logits)
+        dW, dZ = networks.backward((W, Z), cache, pull)
+        W, Z = W + 0.4 * dW, Z + 0.4 * dZ
+
+
+def test_hinge_is_reached_by_every_point():
+    points = data.gaussian_classes(6, rng=0)
+    theory = predict(init.class_aligned(points, 8, rng=0), points, loss="hinge")
+    assert np.all(np.isfinite(theory.time_to(1.0)))
+
+
+@pytest.mark.parametrize("call", [FLOW.time_to, RUN.crossing])
+def test_a_confidence_above_one_is_refused(call):
+    with pytest.raises(ValueError, match=r"must be between 0 and 1 for cross_entropy, got 1\.5"):
+        call(1.5)

@@ -417,7 +417,8 @@ def test_the_times_outside_a_table_are_not_judged():
 def test_a_run_that_never_left_the_plateau(steps):
     run = train(network(), dataset("antipodal"), lr=0.05, steps=steps)
     for theory in (theory_for(run), theory_for(run, "gradient_descent")):
-        assert verdict(theory, run) == ("INCONCLUSIVE", "the class never left the plateau: nothing was learnt yet")
+        reason = "the class never left the plateau in the run: nothing was learnt yet"
+        assert verdict(theory, run) == ("INCONCLUSIVE", reason)
 
 
 def test_one_class_on_the_plateau_is_named():
@@ -428,7 +429,7 @@ def test_one_class_on_the_plateau_is_named():
     assert found.by_class["+1"][0] == Verdict.AGREES
     assert (found.verdict, found.reason) == (
         Verdict.INCONCLUSIVE,
-        "class -1: the class never left the plateau: nothing was learnt yet",
+        "class -1: the class never left the plateau in the run: nothing was learnt yet",
     )
 
 

@@ -50,7 +50,7 @@ def test_bad_points(points, message):
         ([1, -1, 1, -1], r"y must have one label for each of the 3 points, got 4$"),
         ([[1], [1], [-1]], r"y must have 1 dimension, got shape \(3, 1\)$"),
         ([1, 0, -1], r"y must be \+1 or -1 for every point, got 3 values: -1, 0, 1$"),
-        ([0, 0, 1], r"y must be \+1 or -1 for every point, got 2 values: 0, 1$"),
+        ([0, 0, 1], r"y must be \+1 or -1 for every point, got 2 values: 0, 1 \(recode 0 as -1\)$"),
         ([1, 1, -1.5], r"y must be \+1 or -1 for every point, got 2 values: -1.5, 1$"),
         ([1, np.nan, -1], r"y must be finite, got nan at 1$"),
         ([1, np.inf, -1], r"y must be finite, got inf at 1$"),

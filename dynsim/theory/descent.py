@@ -95,7 +95,10 @@ class Group:
 
     P (..., d + 1, d + 1): its units. pulling: the points that pull on them. cells: their places among the cells.
     X, shown: the points whose logit is asked for, and their places among all points. units (..., h, d + 1): theta
-    of every unit, 0 for those of the other class. others: the points on which it must stay inactive.
+    of every unit, 0 for those of the other class. others, rest (..., h, m): the points on which it must stay
+    inactive, and what the directions that are left out add to w.x there; they never change.
+
+    Only directions that the class's points span are kept where these are fewer than d: r lies in them.
     """
 
     P: Floats
@@ -105,6 +108,26 @@ class Group:
     shown: NDArray[np.int64]
     units: Floats
     others: Floats
+    rest: Floats
+
+    @classmethod
+    def of(
+        cls,
+        units: Floats,
+        pulling: Pulling,
+        cells: NDArray[np.int64],
+        shown: tuple[Floats, NDArray[np.int64]],
+        others: Floats,
+    ) -> Group:
+        """The group, in coordinates of the span of the points that are shown."""
+        X, where = shown
+        if len(X) >= X.shape[1]:
+            return cls(_gram(units), pulling, cells, X, where, units, others, np.zeros(1))
+        basis, _ = np.linalg.qr(X.T)
+        inside = np.concatenate([units[..., :-1] @ basis, units[..., -1:]], axis=-1)
+        rest = units[..., :-1] @ others.T - inside[..., :-1] @ (others @ basis).T
+        near = Pulling(pulling.X @ basis, pulling.y, pulling.weights)
+        return cls(_gram(inside), near, cells, X @ basis, where, inside, others @ basis, rest)
 
     def readout(self, Phi: Floats) -> Floats:
         return order_parameters.readout(Phi, self.P)
@@ -113,7 +136,7 @@ class Group:
         """Whether every unit is active on the points that pull on it and inactive on the others."""
         w = self.units @ np.swapaxes(Phi[..., :-1, :], -1, -2)
         used = np.any(self.units != 0.0, axis=-1)[..., None]
-        on, off = w @ self.pulling.X.T > 0, w @ self.others.T <= 0
+        on, off = w @ self.pulling.X.T > 0, w @ self.others.T + self.rest <= 0
         return bool(np.all(on | ~used) and np.all(off | ~used))
 
 
@@ -134,7 +157,7 @@ class OrderParameters:
             where, X = np.flatnonzero(own), data.X[own]
             units = _units(network, label, np.ones_like(network.Z, dtype=bool))
             pulling = Pulling(X, data.y[own], data.weights[own])
-            groups.append(Group(_gram(units), pulling, where, X, where, units, data.X[~own]))
+            groups.append(Group.of(units, pulling, where, (X, where), data.X[~own]))
         return cls((groups[0], groups[1]), data.weights, len(data))
 
     @classmethod
@@ -150,9 +173,8 @@ class OrderParameters:
             units = _units(network, label, network.W @ mean > 0)
             pulling = Pulling(mean[None], np.array([float(label)]), frequencies[c : c + 1])
             others = data.mean(-label)[None]
-            groups.append(
-                Group(_gram(units), pulling, np.array([c]), data.X[own], np.flatnonzero(own), units, others)
-            )
+            shown = data.X[own], np.flatnonzero(own)
+            groups.append(Group.of(units, pulling, np.array([c]), shown, others))
         return cls((groups[0], groups[1]), frequencies, len(data))
 
     def start(self) -> State:
@@ -244,7 +266,15 @@ def _drawn(generator: np.random.Generator, share: Floats, size: int, lead: tuple
 
 
 def logits_along(system: System, states: Iterator[State], steps: NDArray[np.int64]) -> Iterator[Floats]:
-    """Logits (..., n) after each of the given steps, which increase from 0 on."""
+    """Logits (..., n) after each of the given steps, which increase from 0 on.
+
+    Raises
+    ------
+    ValueError
+        If they do not: the states go on for ever, and a step that has passed does not come back.
+    """
+    if np.any(np.diff(steps) <= 0):
+        raise ValueError(f"steps must increase, got {steps.tolist()[:10]}")
     wanted = iter(steps.tolist())
     due = next(wanted, None)
     for k, state in enumerate(states):

@@ -103,12 +103,13 @@ class Prediction:
         The closed form is inverted exactly. The other laws are evaluated on ever finer times up to `horizon`
         (the exact map: up to that time or 10^6 steps) and give NaN where it is not reached by then; inf is never.
         """
-        level = float(self.loss_function.margin_at(checks.array("confidence", confidence, ndim=0)))
+        level = self.loss_function.level("confidence", confidence)
         if self.law == "closed_form":
             return self._closed_form_time(level)
         if self.law == "gradient_descent":
             return self._map_time(level, horizon)
-        return self._flow_time(level, checks.number("horizon", horizon))
+        # A margin that stops at the level may come out one rounding below it.
+        return self._flow_time(level - 1e-14 * max(1.0, abs(level)), checks.number("horizon", horizon))
 
     # ---- evaluation --------------------------------------------------------------------------------------
 
@@ -182,9 +183,16 @@ class Prediction:
                 return found
         raise AssertionError("unreachable: the states of a law do not end")
 
+    def _reaching(self, level: float, horizon: float) -> Floats:
+        """Log-spaced times up to the first of 10, 100, ... by which every point has reached the level."""
+        end = min(10.0, horizon)
+        while end < horizon and not np.all(self.data.y * self._flow(np.array([end]))[0][-1] >= level):
+            end = min(10.0 * end, horizon)
+        return _log_times(end)
+
     def _flow_time(self, level: float, horizon: float) -> Floats:
         """Bracket on log-spaced times, then divide every bracket in 32 until it is at round-off."""
-        grid = np.append(0.0, np.geomspace(1e-3, horizon, 200))
+        grid = self._reaching(level, horizon)
         shape = self.system.logits(self.system.start()).shape
         low, high = np.zeros(shape), np.full(shape, np.nan)
         for _ in range(12):
@@ -200,6 +208,10 @@ class Prediction:
             ends = np.unique(np.column_stack([low[open_], high[open_]]), axis=0)
             grid = np.unique(np.append(grid[:1], np.linspace(ends[:, 0], ends[:, 1], 33)))
         return high
+
+
+def _log_times(end: float) -> Floats:
+    return np.append(0.0, np.geomspace(min(1e-3, 1e-3 * end), end, 200))
 
 
 def flow_states(system: System, loss: Loss, t: Floats, rtol: float) -> tuple[Floats, list[descent.State]]:
