@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 #: Two colours that differ in lightness, and for colour-blind readers (Okabe and Ito), one a class.
 COLOURS = {1: "#0072B2", -1: "#D55E00"}
+#: And two markers, for readers without colours.
+MARKERS = {1: "o", -1: "s"}
 #: No more single points than this are drawn a class.
-_DRAWN = 25
+_DRAWN = 10
 
 
 def trajectory(run: Trajectory, ax: Axes | None = None) -> Axes:
@@ -49,8 +51,8 @@ def comparison(found: Comparison, ax: Axes | None = None) -> Axes:
                 color=COLOURS[label],
                 label=f"{name}, network",
                 linestyle="none",
-                marker="o",
-                markersize=3,
+                marker=MARKERS[label],
+                markersize=3.5,
                 markerfacecolor="none",
             )
     ax.set_title(f"{found.law}: {found.verdict}", fontsize="medium")

@@ -60,8 +60,9 @@ def experiment(
 
 
 def thinned(run: Trajectory, number: int = 300) -> Trajectory:
-    """About `number` of a run's records, log-spaced in the step, for comparisons and figures."""
-    rows = np.unique(np.append(0, np.geomspace(1, len(run.time) - 1, number).astype(int)))
+    """About `number` of a run's records, half of them log-spaced in the step and half evenly."""
+    last = len(run.time) - 1
+    rows = np.unique(np.append(np.geomspace(1, last, number // 2), np.linspace(0, last, number // 2)).astype(int))
     return judgement.rows_of(run, rows)
 
 
