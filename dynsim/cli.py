@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -28,8 +28,8 @@ AGREES, NOT_ALL, BAD_INPUT = 0, 1, 2
 
 def main(argv: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         status: int = arguments.run(arguments)
     except (ValueError, OSError, ImportError) as error:
         text = " ".join(str(error).split())
@@ -41,8 +41,15 @@ def main(argv: list[str] | None = None) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """Wrong arguments are bad input like any other: one line, and no usage block around it."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(f"{message} (see {self.prog} --help)")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dynsim", description="predicted against measured learning dynamics")
+    parser = _Parser(prog="dynsim", description="predicted against measured learning dynamics")
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_reproduce(commands.add_parser("reproduce", help="hold the claims of arXiv:1809.06848 v2 against networks"))
