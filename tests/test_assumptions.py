@@ -35,7 +35,7 @@ def brute_force(points, labels):
     return bad
 
 
-def decided(points, labels):
+def check_decided(points, labels):
     """H1, after checking it pair by pair against rational arithmetic."""
     found = Dataset(points, labels).check_assumptions().H1
     pairs = [tuple(pair) for pair in found.offenders.tolist() if pair[0] != pair[1]]
@@ -50,7 +50,7 @@ def decided(points, labels):
 
 def test_iris_setosa_against_virginica_satisfies_h1_for_every_pair():
     flowers = iris("setosa", "virginica")
-    found = decided(flowers.X, flowers.y)
+    found = check_decided(flowers.X, flowers.y)
     assert found.holds
     assert (found.violations, found.total) == (0, 4950)
     assert found.offenders.shape == (0, 2)
@@ -60,7 +60,7 @@ def test_iris_setosa_against_virginica_satisfies_h1_for_every_pair():
 
 def test_iris_setosa_against_versicolor_violates_h1():
     flowers = iris("setosa", "versicolor")
-    found = decided(flowers.X, flowers.y)
+    found = check_decided(flowers.X, flowers.y)
     assert not found.holds
     assert found.total == 4950
     assert found.violations == len(brute_force(flowers.X, flowers.y)) > 0
@@ -88,20 +88,20 @@ def test_margin_and_worst_pair_are_those_of_the_cosines():
 
 
 def test_zero_is_allowed_across_classes():
-    found = decided([[1.0, 0.0], [0.0, 1.0]], [1, -1])
+    found = check_decided([[1.0, 0.0], [0.0, 1.0]], [1, -1])
     assert found.holds
     assert (found.margin, found.worst, found.total) == (0.0, "points 0 and 1, +1 and -1", 1)
 
 
 def test_zero_is_not_allowed_within_a_class():
-    found = decided([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]], [1, 1, -1])
+    found = check_decided([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]], [1, 1, -1])
     assert (found.violations, found.total) == (1, 3)
     assert found.offenders.tolist() == [[0, 1]]
     assert (found.margin, found.worst) == (0.0, "points 0 and 1, both +1")
 
 
 def test_orthogonal_points_of_one_class_all_violate():
-    found = decided(np.vstack([np.eye(6), -np.ones(6)]), [1] * 6 + [-1])
+    found = check_decided(np.vstack([np.eye(6), -np.ones(6)]), [1] * 6 + [-1])
     assert (found.violations, found.total) == (15, 21)
 
 
@@ -138,15 +138,15 @@ def test_float64_gets_the_hard_pairs_wrong():
 @pytest.mark.parametrize(("a", "b", "sign"), HARD.values(), ids=HARD)
 def test_hard_signs(a, b, sign, scale):
     a, b = np.array(a) * scale, np.array(b) * scale
-    assert decided([a, b], [1, -1]).holds is (sign <= 0)
-    within = decided([a, b, -a - b], [-1, -1, 1])
+    assert check_decided([a, b], [1, -1]).holds is (sign <= 0)
+    within = check_decided([a, b, -a - b], [-1, -1, 1])
     assert ([0, 1] in within.offenders.tolist()) is (sign <= 0)
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e200])
 def test_exact_zeros_at_every_scale(scale):
-    assert decided(np.eye(2) * scale, [1, -1]).holds
-    assert decided(np.vstack([np.eye(2), -np.ones(2)]) * scale, [1, 1, -1]).offenders.tolist() == [[0, 1]]
+    assert check_decided(np.eye(2) * scale, [1, -1]).holds
+    assert check_decided(np.vstack([np.eye(2), -np.ones(2)]) * scale, [1, 1, -1]).offenders.tolist() == [[0, 1]]
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-200, 1e-100, 1e100, 1e200, 1e300])
@@ -158,7 +158,7 @@ def test_scale_does_not_matter(scale):
 
 
 def test_points_of_very_different_lengths():
-    decided([[1e300, 1e299], [1e-300, 1e-301], [-1e-300, -2e-300], [-1e200, 0.0]], [1, 1, -1, -1])
+    check_decided([[1e300, 1e299], [1e-300, 1e-301], [-1e-300, -2e-300], [-1e200, 0.0]], [1, 1, -1, -1])
 
 
 @settings(derandomize=True, deadline=None, max_examples=80)
@@ -170,7 +170,7 @@ def test_points_of_very_different_lengths():
 )
 def test_any_points_against_rational_arithmetic(points, seed):
     labels = np.random.default_rng(seed).permutation([1, -1, *[1, -1, 1, -1, 1][: len(points) - 2]])
-    decided(points, labels)
+    check_decided(points, labels)
 
 
 # ---- (H1): size -------------------------------------------------------------------------------------------

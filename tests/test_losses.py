@@ -41,7 +41,7 @@ def evaluated(name, margin):
     return [float(f(m)[0]) for f in (loss.value, loss.pull, loss.slope, loss.confidence, loss.error)]
 
 
-def check(name, margin):
+def check_functions(name, margin):
     """Within 8 roundings of the truth; inf exactly where the truth rounds to it; subnormals may lose digits."""
     for what, got, want in zip(
         ("value", "pull", "slope", "confidence", "error"), evaluated(name, margin), exact(name, margin), strict=True
@@ -56,7 +56,7 @@ def check(name, margin):
 def test_every_function_against_mpmath(name):
     with mp.workdps(400):  # 1 - 1e-300 must not round to 1
         for margin in MARGINS:
-            check(name, margin)
+            check_functions(name, margin)
 
 
 @settings(derandomize=True, deadline=None, max_examples=150)
@@ -66,7 +66,7 @@ def test_every_function_against_mpmath(name):
 )
 def test_any_margin_against_mpmath(name, margin):
     with mp.workdps(400):
-        check(name, margin)
+        check_functions(name, margin)
 
 
 @pytest.mark.parametrize("name", ["cross_entropy", "exponential", "squared"])

@@ -80,7 +80,7 @@ NAMES = [(symbol, name) for symbol, code in ROWS for name in re.findall(r"`([^`]
 
 @pytest.mark.parametrize("symbol, name", NAMES, ids=[name for _, name in NAMES])
 def test_every_name_exists(symbol, name):
-    resolve(name)
+    assert resolve(name) is not None
 
 
 def test_every_row_has_names_and_nothing_else():

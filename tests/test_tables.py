@@ -27,7 +27,7 @@ def write(tmp_path):
     return write
 
 
-def refused(path, message, label="kind", **arguments):
+def check_refused(path, message, label="kind", **arguments):
     """The reader raises exactly this one line; {} stands for the path."""
     with pytest.raises(ValueError, match="^" + re.escape(message.replace("{}", str(path))) + "$"):
         tables.from_csv(path, label, **arguments)
@@ -136,101 +136,101 @@ def test_folder(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "\n", "\n  \n\n", "\ufeff"])
 def test_empty_file(write, text):
-    refused(write(text), "{}: the file must have a header line and rows, got an empty file")
+    check_refused(write(text), "{}: the file must have a header line and rows, got an empty file")
 
 
 @pytest.mark.parametrize("text", ["a,kind", "a,kind\n", "\na,kind\n\n \n"])
 def test_header_without_rows(write, text):
-    refused(write(text), "{}: the file must have at least one row below its header, got none")
+    check_refused(write(text), "{}: the file must have at least one row below its header, got none")
 
 
 def test_header_names(write):
     path = write("a,b, a,kind\n1,2,3,cat\n")
-    refused(path, "{}, line 1: column names must differ, got 'a' for columns 1 and 3")
+    check_refused(path, "{}, line 1: column names must differ, got 'a' for columns 1 and 3")
     path = write("\na,,kind\n1,2,cat\n")
-    refused(path, "{}, line 2: every column must have a name, got none for column 2")
+    check_refused(path, "{}, line 2: every column must have a name, got none for column 2")
     path = write("a,kind,\n1,cat,\n")
-    refused(path, "{}, line 1: every column must have a name, got none for column 3")
+    check_refused(path, "{}, line 1: every column must have a name, got none for column 3")
 
 
 def test_missing_columns_list_what_is_there(write):
     path = write(SMALL)
-    refused(path, "{}: label must be one of the columns 'a', 'b', 'kind', got 'species'", label="species")
-    refused(path, "{}: label must be one of the columns 'a', 'b', 'kind', got 2", label=2)
-    refused(path, "{}: features must be one of the columns 'a', 'b', 'kind', got 'c'", features=["a", "c"])
+    check_refused(path, "{}: label must be one of the columns 'a', 'b', 'kind', got 'species'", label="species")
+    check_refused(path, "{}: label must be one of the columns 'a', 'b', 'kind', got 2", label=2)
+    check_refused(path, "{}: features must be one of the columns 'a', 'b', 'kind', got 'c'", features=["a", "c"])
 
 
 def test_features_that_make_no_sense(write):
     path = write(SMALL)
-    refused(path, "features must be a sequence of column names, got the string 'a'", features="a")
-    refused(path, "{}: features must not contain the label column, got 'kind'", features=["a", "kind"])
-    refused(path, "{}: features must differ, got 'b' twice", features=["b", "a", "b"])
-    refused(path, "{}: at least one column must be a coordinate, got none beside the label 'kind'", features=[])
+    check_refused(path, "features must be a sequence of column names, got the string 'a'", features="a")
+    check_refused(path, "{}: features must not contain the label column, got 'kind'", features=["a", "kind"])
+    check_refused(path, "{}: features must differ, got 'b' twice", features=["b", "a", "b"])
+    check_refused(path, "{}: at least one column must be a coordinate, got none beside the label 'kind'", features=[])
     path = write("kind\ncat\ndog\n")
-    refused(path, "{}: at least one column must be a coordinate, got none beside the label 'kind'")
+    check_refused(path, "{}: at least one column must be a coordinate, got none beside the label 'kind'")
 
 
 @pytest.mark.parametrize("cell", ["x", "", " ", "1.2.3", "1_000", "1;5", "0x10", "1e"])
 def test_cell_that_is_no_number(write, cell):
-    refused(write(SMALL + f"7,{cell},dog\n"), f"{{}}, line 5, column 'b': must be a number, got {cell!r}")
+    check_refused(write(SMALL + f"7,{cell},dog\n"), f"{{}}, line 5, column 'b': must be a number, got {cell!r}")
 
 
 @pytest.mark.parametrize("cell", ["nan", "NaN", "inf", "-Infinity", "1e999"])
 def test_cell_that_is_not_finite(write, cell):
-    refused(write(SMALL + f"{cell},7,dog\n"), f"{{}}, line 5, column 'a': must be finite, got {cell!r}")
+    check_refused(write(SMALL + f"{cell},7,dog\n"), f"{{}}, line 5, column 'a': must be finite, got {cell!r}")
 
 
 def test_lines_are_counted_as_an_editor_counts_them(write):
     text = 'a,"kind\nof animal"\n\n1,cat\n\n\n2,"do\ng"\n3,cat\nx,cat\n'
-    refused(write(text), "{}, line 10, column 'a': must be a number, got 'x'", label="kind\nof animal")
+    check_refused(write(text), "{}, line 10, column 'a': must be a number, got 'x'", label="kind\nof animal")
     text = 'a,kind\n1,cat\n"x\n",dog\n'
-    refused(write(text), "{}, line 3, column 'a': must be a number, got 'x\\n'")
+    check_refused(write(text), "{}, line 3, column 'a': must be a number, got 'x\\n'")
 
 
 @pytest.mark.parametrize(("row", "cells"), [("7,8", 2), ("7,8,dog,", 4), ("7,8,dog,9", 4), ("7", 1)])
 def test_wrong_number_of_cells(write, row, cells):
-    refused(write(SMALL + "\n" + row + "\n"), f"{{}}, line 6: a row must have 3 cells, got {cells}")
+    check_refused(write(SMALL + "\n" + row + "\n"), f"{{}}, line 6: a row must have 3 cells, got {cells}")
 
 
 def test_semicolons(write):
-    refused(write("a;kind\n1;cat\n"), "{}: label must be one of the columns 'a;kind', got 'kind'")
+    check_refused(write("a;kind\n1;cat\n"), "{}: label must be one of the columns 'a;kind', got 'kind'")
 
 
 def test_empty_label(write):
-    refused(write(SMALL + "7,8, \n"), "{}, line 5, column 'kind': the label must not be empty")
+    check_refused(write(SMALL + "7,8, \n"), "{}, line 5, column 'kind': the label must not be empty")
 
 
 def test_a_class_that_does_not_occur_lists_those_that_do(write):
     path = write(SMALL)
     message = "{}: classes must occur in column 'kind', got 'cow'; it holds 'cat', 'dog'"
-    refused(path, message, classes=("cow", "cat"))
-    refused(path, message, classes=("cat", "cow"))
+    check_refused(path, message, classes=("cow", "cat"))
+    check_refused(path, message, classes=("cat", "cow"))
 
 
 def test_number_of_classes(write):
     advice = ": choose two with classes=(A, B)"
-    refused(
+    check_refused(
         write(SMALL + "7,8,cow\n"), "{}: column 'kind' must hold two classes, got 3 ('cat', 'dog', 'cow')" + advice
     )
-    refused(write("a,kind\n1,cat\n2,cat\n"), "{}: column 'kind' must hold two classes, got 1 ('cat')")
+    check_refused(write("a,kind\n1,cat\n2,cat\n"), "{}: column 'kind' must hold two classes, got 1 ('cat')")
     text = "a,kind\n" + "".join(f"1,{k}\n" for k in range(99))
     shown = "'0', '1', '2', '3', '4', '5', '6', '7', ..."
-    refused(write(text), f"{{}}: column 'kind' must hold two classes, got 99 ({shown})" + advice)
+    check_refused(write(text), f"{{}}: column 'kind' must hold two classes, got 99 ({shown})" + advice)
 
 
 @pytest.mark.parametrize("classes", [("cat", "cat"), (" cat", "cat ")])
 def test_equal_classes(write, classes):
-    refused(write(SMALL), "classes must be two different labels, got 'cat' twice", classes=classes)
+    check_refused(write(SMALL), "classes must be two different labels, got 'cat' twice", classes=classes)
 
 
 @pytest.mark.parametrize("classes", ["ab", b"ab", ("cat",), ("cat", "dog", "cow"), 3, {"cat", "dog"}])
 def test_classes_that_are_no_pair(write, classes):
-    refused(write(SMALL), f"classes must be two labels (A, B), got {classes!r}", classes=classes)
+    check_refused(write(SMALL), f"classes must be two labels (A, B), got {classes!r}", classes=classes)
 
 
 def test_text_that_is_not_utf8(write):
-    refused(write(SMALL.replace("cat", "\u00e9"), "latin-1"), "{}: the file must be UTF-8 text, got byte 0xe9")
-    refused(write(SMALL, "utf-16"), "{}: the file must be UTF-8 text, got byte 0xff")
+    check_refused(write(SMALL.replace("cat", "\u00e9"), "latin-1"), "{}: the file must be UTF-8 text, got byte 0xe9")
+    check_refused(write(SMALL, "utf-16"), "{}: the file must be UTF-8 text, got byte 0xff")
 
 
 def test_quotes_that_do_not_close(write):
