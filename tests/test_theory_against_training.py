@@ -148,13 +148,27 @@ def test_gradient_descent_approaches_the_closed_form_in_first_order(loss, imbala
         assert abs(order(differences[..., c], RATES) - 1) < 0.05
 
 
-@pytest.mark.parametrize("loss", SMOOTH)
-def test_gradient_descent_approaches_the_order_parameters_of_iris_in_first_order(loss):
-    """The same with kappa = 1.19, and rates a quarter of those for lr kappa to be as small."""
+@pytest.mark.parametrize("loss", ["cross_entropy", "exponential"])
+def test_first_order_also_where_the_rates_are_large(loss):
+    """The same with kappa = .7 and .6, lr kappa up to .28."""
+    data = points(norms=(1.0, 2.0), frequencies=(0.7, 0.3))
+    network = init.class_aligned(data, 6, initial=0.2, rng=0)
+    _, differences = errors(network, data, loss, RATES, 8.0)
+    for c in (0, 1):
+        assert abs(order(differences[..., c], RATES) - 1) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("loss", "divisor", "time"), [("cross_entropy", 1, 8.0), ("exponential", 1, 8.0), ("squared", 4, 6.0)]
+)
+def test_gradient_descent_approaches_the_order_parameters_of_iris_in_first_order(loss, divisor, time):
+    """The same with kappa = 1.19: lr kappa goes up to .48. There the squared loss, which decays to its fixed point
+    by a factor a step, still has 5 % of second order in its slope; it gets a quarter of the rates.
+    """
     data = iris()
     network = init.class_aligned(data, 8, initial=0.2, imbalance=0.3, rng=0)
-    rates = [rate / 4 for rate in RATES]
-    law, differences = errors(network, data, loss, rates, 6.0)
+    rates = [rate / divisor for rate in RATES]
+    law, differences = errors(network, data, loss, rates, time)
     assert law == "order_parameters"
     for label in (1, -1):
         assert abs(order(differences[..., data.mask(label)], rates) - 1) < 0.05
