@@ -274,7 +274,9 @@ def _resolution(
     else:
         moved = _secants(case, centre)
     usable = judged & np.isfinite(moved) & (moved > 0)
-    return float(np.min(allowed[usable] / moved[usable], initial=np.inf))
+    needed = np.divide(allowed, moved, out=np.full(allowed.shape, np.inf), where=usable)
+    # The points of a class share their dynamics, the networks of an ensemble do not: the bluntest of them counts.
+    return float(np.max(np.min(needed, axis=(0, -1)), initial=0.0))
 
 
 def _secants(case: Case, centre: Floats) -> Floats:
@@ -298,12 +300,14 @@ def _no_progress(case: Case, mask: NDArray[np.bool_]) -> str:
     judged = case.judged[..., mask]
     curves = {"in the run": case.run.margin, "in the theory": case.run.labels * case.theory.logits}
     for where, curve in curves.items():
-        confidence = np.where(judged, loss.confidence(curve[..., mask]), np.nan)
-        start = confidence[case.judged_times][0]
-        if np.all(start >= 1.0):
+        confidence = loss.confidence(curve[..., mask])
+        first = np.take_along_axis(confidence, np.argmax(judged, axis=0)[None], axis=0)[0]
+        start = np.where(judged.any(axis=0), first, np.nan)
+        best = np.max(np.where(judged, confidence, -np.inf), axis=0)
+        if np.any(np.all(start >= 1.0, axis=-1)):
             return "the class was learnt before the first judged time: nothing was left to learn"
-        gained = (np.nanmax(confidence, axis=0) - start) / np.maximum(1.0 - start, 1e-300)
-        if not np.any(gained >= PLATEAU):
+        gained = (best - start) / np.maximum(1.0 - start, 1e-300)
+        if not np.all(np.any(gained >= PLATEAU, axis=-1)):
             return f"the class never left the plateau {where}: nothing was learnt yet"
     return ""
 

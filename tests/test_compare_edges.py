@@ -237,3 +237,35 @@ def test_hinge_is_reached_by_every_point():
 def test_a_confidence_above_one_is_refused(call):
     with pytest.raises(ValueError, match=r"must be between 0 and 1 for cross_entropy, got 1\.5"):
         call(1.5)
+
+
+# ---- ensembles: every network has to be judged ------------------------------------------------------------
+
+
+def ensemble(*starts):
+    """Networks of one shape as an ensemble."""
+    return type(START)(tuple(np.stack([start.weights[i] for start in starts]) for i in range(2)))
+
+
+def test_a_network_still_on_the_plateau_keeps_its_ensemble_from_agreeing():
+    quick, slow = (init.class_aligned(POINTS, 6, initial=u0, rng=1) for u0 in (0.05, 1e-12))
+    for starts, verdict in (((quick, quick), "AGREES"), ((quick, slow), "INCONCLUSIVE")):
+        network = ensemble(*starts)
+        run = train(network, POINTS, lr=0.05, steps=200)
+        for lr in (None, 0.05):
+            assert compare(predict(network, POINTS, lr=lr), run).verdict == verdict
+
+
+def test_a_network_that_diverged_keeps_its_ensemble_from_agreeing():
+    small, large = (init.class_aligned(POINTS, 6, initial=u0, rng=1) for u0 in (0.05, 1e3))
+    network = ensemble(small, large)
+    run = train(network, POINTS, lr=0.05, steps=400, loss="squared")
+    assert compare(predict(network, POINTS, loss="squared", lr=0.05), run).verdict != "AGREES"
+
+
+def test_one_wrong_network_is_enough():
+    starts = [init.class_aligned(POINTS, 6, initial=0.05, rng=seed) for seed in range(3)]
+    run = train(ensemble(*starts), POINTS, lr=0.05, steps=400)
+    wrong = ensemble(*starts[:2], type(START)((1.001 * starts[2].W, starts[2].Z)))
+    assert compare(predict(ensemble(*starts), POINTS), run).verdict == "AGREES"
+    assert compare(predict(wrong, POINTS), run).verdict == "DISAGREES"
