@@ -121,8 +121,8 @@ def check(data: Dataset, network: Network | None = None) -> Assumptions:
 
     The sign of an inner product of two points is decided exactly, as the paper needs it (0 is allowed across
     classes and not within one): where round-off could have changed it, it is computed again in rational
-    arithmetic. Activations are those the network computes in float64. Memory stays below about 100 MB whatever
-    n is; 5,000 points take about a second.
+    arithmetic. Activations are those the network computes in float64. Memory is that of a few blocks of pairs,
+    never of all n^2 of them.
 
     Raises
     ------

@@ -80,8 +80,8 @@ def gaussian_classes(
     """Two Gaussian clouds about opposite means, +separation/2 and -separation/2 on the first axis.
 
     (H1) of Lemma 3.1 (v2) holds if no point is 45 degrees or more away from its class's mean, and so nearly
-    always while spread sqrt(dimension) is well below separation/2. With the default values a point is that
-    far away with probability 2e-12.
+    always while spread sqrt(dimension) is well below separation/2. With the default values
+    a point that far away is out of reach in practice.
 
     Parameters
     ----------

@@ -165,9 +165,10 @@ def test_features_that_make_no_sense(write):
     check_refused(path, "features must be a sequence of column names, got the string 'a'", features="a")
     check_refused(path, "{}: features must not contain the label column, got 'kind'", features=["a", "kind"])
     check_refused(path, "{}: features must differ, got 'b' twice", features=["b", "a", "b"])
-    check_refused(path, "{}: at least one column must be a coordinate, got none beside the label 'kind'", features=[])
+    nothing_left = "{}: at least one column must be a coordinate, got none beside the label 'kind'"
+    check_refused(path, nothing_left, features=[])
     path = write("kind\ncat\ndog\n")
-    check_refused(path, "{}: at least one column must be a coordinate, got none beside the label 'kind'")
+    check_refused(path, nothing_left)
 
 
 @pytest.mark.parametrize("cell", ["x", "", " ", "1.2.3", "1_000", "1;5", "0x10", "1e"])
@@ -229,8 +230,9 @@ def test_classes_that_are_no_pair(write, classes):
 
 
 def test_text_that_is_not_utf8(write):
-    check_refused(write(SMALL.replace("cat", "\u00e9"), "latin-1"), "{}: the file must be UTF-8 text, got byte 0xe9")
-    check_refused(write(SMALL, "utf-16"), "{}: the file must be UTF-8 text, got byte 0xff")
+    message = "{}: the file must be UTF-8 text, got byte "
+    check_refused(write(SMALL.replace("cat", "\u00e9"), "latin-1"), message + "0xe9")
+    check_refused(write(SMALL, "utf-16"), message + "0xff")
 
 
 def test_quotes_that_do_not_close(write):
