@@ -128,9 +128,12 @@ def check(data: Dataset, network: Network | None = None) -> Assumptions:
     ------
     ValueError
         If the network expects points of another dimension.
+    AssumptionError
+        If the network is not of the form that (H2) and (H3) speak of.
     """
     found = [_pairs(data)]
     if network is not None:
+        _check_form(network)
         found += _units(data, network)
     return Assumptions(tuple(found))
 
@@ -284,6 +287,13 @@ def _pair_in_words(data: Dataset, i: int, j: int) -> str:
 
 
 # ---- (H2), (H3): hidden units ---------------------------------------------------------------------------
+
+
+def _check_form(network: Network) -> None:
+    if network.depth != 2 or network.biases is not None or network.classes is not None:
+        raise checks.AssumptionError(
+            f"(H2) and (H3) speak of one hidden layer without biases and one logit, got {network!r}"
+        )
 
 
 def _units(data: Dataset, network: Network) -> list[Assumption]:

@@ -93,11 +93,21 @@ def test_iterating_an_ensemble_gives_its_members():
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        (([[1.0]],), r"weights must be \(W, Z\), one hidden layer and its readout, got 1 arrays$"),
-        (([[1.0]], [[1.0]], [1.0]), r"got 3 arrays$"),
+        ((), r"weights must hold one array a layer, got none$"),
+        ((1.0,), r"Z must have shape \(\.\.\., d\), got \(\)$"),
+        (([1.0, 2.0], [1.0, 2.0]), r"W must have shape \(\.\.\., h, d\), got \(2,\)$"),
         (
-            ([1.0, 2.0], [1.0, 2.0]),
-            r"W must have shape \(\.\.\., h, d\) and Z \(\.\.\., h\), got \(2,\) and \(2,\)$",
+            (np.ones((3, 2)), np.ones((4, 2)), np.ones(4)),
+            r"weights\[1\] must have shape \(\.\.\., h', 3\) or \(\.\.\., 3\) behind 0 leading axes, got \(4, 2\)$",
+        ),
+        (
+            (np.ones((3, 2)), np.ones(3), np.ones((5, 3))),
+            r"weights must not combine diagonal inner layers with a readout of 5 classes$",
+        ),
+        ((np.ones((3, 2)), np.ones((1, 3))), r"Z must have at least 2 classes, got shape \(1, 3\)$"),
+        (
+            (np.ones((4, 3, 2)), np.ones((5, 3))),
+            r"weights must have leading axes that broadcast, got \(4,\), \(5,\)$",
         ),
         (([[1.0], [2.0]], [1.0]), r"got \(2, 1\) and \(1,\)$"),
         ((np.ones((3, 2, 1)), np.ones(2)), r"got \(3, 2, 1\) and \(2,\)$"),
