@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from dynsim.trajectory import Trajectory
 
-_ARRAYS = ("time", "logits", "labels", "weights", "step", "lower", "upper")
+_ARRAYS = ("time", "logits", "labels", "weights", "step", "lower", "upper", "outcome", "stopped")
 _HEADER = re.compile(r"(?P<quantity>logit|confidence|error|loss)\b(?:.*\((?P<label>[+-]1)\))?")
 
 
@@ -36,6 +37,8 @@ class Curve(NamedTuple):
 
 def write_curve(run: Trajectory, path: str | PathLike[str]) -> None:
     """Columns time, step (where there is one), and the logit of each point, its label in the header."""
+    if run.classes is not None:
+        raise ValueError(f"path: logits of {run.classes} classes do not fit into csv columns; use save")
     if run.logits.ndim != 2:
         raise ValueError(f"path: an ensemble ({run.logits.shape[1:-1]}) does not fit into csv columns; use save")
     header = ["time"] + ["step"] * (run.step is not None)
@@ -98,7 +101,8 @@ def save(run: Trajectory, path: str | PathLike[str]) -> None:
     """Arrays by name, the rest as one JSON text."""
     arrays = {name: getattr(run, name) for name in _ARRAYS if getattr(run, name) is not None}
     for name in ("network", "start"):
-        arrays |= _numbered(name, getattr(run, name).weights if getattr(run, name) is not None else ())
+        if (held := getattr(run, name)) is not None:
+            arrays |= _numbered(f"{name}.weights", held.weights) | _numbered(f"{name}.biases", held.biases or ())
     rest: dict[str, Any] = {
         "loss_name": run.loss_name,
         "lr": run.lr,
@@ -107,6 +111,7 @@ def save(run: Trajectory, path: str | PathLike[str]) -> None:
         "meta": dict(run.meta),
     }
     if run.data is not None:
+        arrays["data.q"] = run.data.weights
         arrays["data.X"] = run.data.X
         rest["data"] = {"name": run.data.name, "class_names": list(run.data.class_names)}
     with open(path, "wb") as stream:
@@ -124,35 +129,39 @@ def load(path: str | PathLike[str]) -> dict[str, Any]:
             raise ValueError(f"{path} must be a file written by Trajectory.save, got arrays {stored.files}")
         out = json.loads(str(stored["json"]))
         out |= {name: stored[name] for name in _ARRAYS if name in stored.files}
+        classes = None if np.any(out["labels"] == -1) else out["logits"].shape[-1]
         for name in ("network", "start"):
-            weights = [stored[key] for key in sorted(stored.files) if key.startswith(name + ".")]
-            out[name] = Network(weights) if weights else None
+            weights, biases = _in_order(stored, f"{name}.weights"), _in_order(stored, f"{name}.biases")
+            out[name] = Network(weights, biases or None, classes) if weights else None
         facts = out.pop("data", None)
         if facts is not None:
-            names = facts.pop("class_names")
-            out["data"] = Dataset(
-                stored["data.X"], out["labels"], out["weights"], class_names=(names[0], names[1]), **facts
-            )
+            out["data"] = Dataset(stored["data.X"], out["labels"], stored["data.q"], **facts)
     return dict(out)
 
 
+def _in_order(stored: Mapping[str, Floats], name: str) -> list[Floats]:
+    keys = (f"{name}.{i}" for i in itertools.count())
+    return [stored[key] for key in itertools.takewhile(lambda key: key in stored, keys)]
+
+
 def dataframe(run: Trajectory) -> pandas.DataFrame:
-    """Long format: time, step, member, point, label, logit, confidence, error."""
+    """Long format: time, step, member, point, label, logit (for C classes that of the label), confidence, error."""
     try:
         import pandas
     except ImportError as error:
         raise ImportError("to_dataframe needs pandas: pip install dynsim[pandas]") from error
-    logits = run.logits.reshape(len(run.time), -1, len(run.labels))
-    T, members, n = logits.shape
+    T, n = len(run.time), len(run.labels)
+    members = run.confidence.size // max(T * n, 1)
     k, member, point = (index.ravel() for index in np.indices((T, members, n)))
+    time = np.broadcast_to(run.time.reshape(T, -1), (T, members))
     return pandas.DataFrame(
         {
-            "time": run.time[k],
+            "time": time[k, member],
             "step": -1 if run.step is None else run.step[k],
             "member": member,
             "point": point,
             "label": run.labels[point].astype(int),
-            "logit": logits.ravel(),
+            "logit": run.own_logit.ravel(),
             "confidence": run.confidence.ravel(),
             "error": run.error.ravel(),
         }

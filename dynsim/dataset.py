@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,26 +16,27 @@ if TYPE_CHECKING:
     from dynsim.assumptions import Assumptions
     from dynsim.network import Network
 
-#: The labels in the order in which classes are listed everywhere: the paper's class 1, then class 2.
+#: The labels of two classes, in the order in which they are listed everywhere: the paper's class 1, then class 2.
 LABELS = (1, -1)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Points of two classes.
+    """Points of two classes, or of C classes for a softmax readout.
 
     Parameters
     ----------
     X : array_like, shape (n, d)
         The points.
     y : array_like, shape (n,)
-        Their labels, +1 (the paper's class 1) or -1 (class 2); both must occur.
+        Their labels: +1 (the paper's class 1) or -1 (class 2) for networks with one logit; class ids 0 ... C-1 for
+        networks with C logits. Every class must occur.
     weights : array_like, shape (n,), optional
         q_i in L = sum_i q_i l(m_i); not negative, not all 0 within a class, need not sum to 1. Default 1/n.
     name : str, optional
         Used in reports.
-    class_names : (str, str), optional
-        Names of the classes +1 and -1, used in reports.
+    class_names : sequence of str, optional
+        Names of the classes, in the order of `labels`; used in reports. Default: the labels themselves.
 
     Raises
     ------
@@ -52,7 +54,7 @@ class Dataset:
     y: Floats
     weights: Floats = None  # type: ignore[assignment]
     name: str = ""
-    class_names: tuple[str, str] = ("+1", "-1")
+    class_names: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -60,7 +62,7 @@ class Dataset:
         y: ArrayLike,
         weights: ArrayLike | None = None,
         name: str = "",
-        class_names: tuple[str, str] = ("+1", "-1"),
+        class_names: Sequence[str] | None = None,
     ) -> None:
         points = checks.array("X", X, ndim=2)
         n = len(points)
@@ -73,11 +75,7 @@ class Dataset:
         for field, value in (("X", points), ("y", labels), ("weights", q)):
             object.__setattr__(self, field, checks.frozen(value))
         object.__setattr__(self, "name", str(name))
-        if isinstance(class_names, str) or len(class_names) != 2:
-            raise ValueError(f"class_names must be the names of the classes +1 and -1, got {class_names!r}")
-        if str(class_names[0]) == str(class_names[1]) or "all" in map(str, class_names):
-            raise ValueError(f"class_names must differ from each other and from 'all', got {class_names!r}")
-        object.__setattr__(self, "class_names", (str(class_names[0]), str(class_names[1])))
+        object.__setattr__(self, "class_names", _names(class_names, self.labels))
 
     def __len__(self) -> int:
         return len(self.X)
@@ -85,9 +83,25 @@ class Dataset:
     def __repr__(self) -> str:
         counts = ", ".join(
             f"{int(self.mask(label).sum())} of class {name!r}"
-            for label, name in zip(LABELS, self.class_names, strict=True)
+            for label, name in zip(self.labels, self.class_names, strict=True)
         )
         return f"Dataset({self.name or 'unnamed'}: {len(self)} points in {self.dimension} dimensions, {counts})"
+
+    @property
+    def classes(self) -> int | None:
+        """C where the labels are class ids 0 ... C-1, None where they are +1 and -1."""
+        return None if np.any(self.y == -1) else int(self.y.max()) + 1
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        """The labels in the order in which classes are listed: +1, -1, or 0 ... C-1."""
+        return LABELS if self.classes is None else tuple(range(self.classes))
+
+    def needs_two_classes(self, what: str) -> None:
+        """Raise a ValueError unless the labels are +1 and -1; `what` is what needs them."""
+        if self.classes is not None:
+            hint = " (recode 0 as -1)" if self.classes == 2 else ""
+            raise ValueError(f"{what} needs labels +1 and -1, got class ids 0 ... {self.classes - 1}{hint}")
 
     @property
     def dimension(self) -> int:
@@ -116,11 +130,11 @@ class Dataset:
 
     def class_name(self, label: int) -> str:
         """The name of the class with that label."""
-        return self.class_names[LABELS.index(label)]
+        return self.class_names[self.labels.index(label)]
 
     def centered(self) -> Dataset:
-        """The same points with the midpoint of the two class means moved to the origin."""
-        middle = 0.5 * (self.mean(1) + self.mean(-1))
+        """The same points with the midpoint of the class means moved to the origin."""
+        middle = sum((self.mean(label) for label in self.labels), np.zeros(self.dimension)) / len(self.labels)
         return self.moved(-middle)
 
     def moved(self, shift: ArrayLike) -> Dataset:
@@ -142,18 +156,32 @@ def _check_labels(labels: Floats, n: int) -> None:
     if len(labels) != n:
         raise ValueError(f"y must have one label for each of the {n} points, got {len(labels)}")
     values = np.unique(labels)
-    if not np.all(np.isin(values, LABELS)):
+    if set(values) <= set(LABELS) and len(values) == 1:
+        raise ValueError(f"y must contain both +1 and -1, got no point of class {-int(values[0]):+d}: it is empty")
+    if set(values) != set(LABELS) and not np.array_equal(values, np.arange(max(2, len(values)))):
         found = ", ".join(f"{v:g}" for v in values[:5]) + (", ..." if len(values) > 5 else "")
-        hint = " (recode 0 as -1)" if set(values) == {0.0, 1.0} else ""
-        raise ValueError(f"y must be +1 or -1 for every point, got {len(values)} values: {found}{hint}")
-    for label in LABELS:
-        if label not in values:
-            raise ValueError(f"y must contain both +1 and -1, got no point of class {label:+d}: it is empty")
+        raise ValueError(
+            "y must be +1 or -1 for every point, or a class id 0 ... C-1 with a point of every class, "
+            f"got {len(values)} values: {found}"
+        )
 
 
 def _check_weights(q: Floats, labels: Floats) -> None:
     if q.shape != labels.shape:
         raise ValueError(f"weights must have one value for each of the {len(labels)} points, got shape {q.shape}")
-    for label in LABELS:
+    for label in np.unique(labels)[::-1]:
         if not q[labels == label].sum() > 0:
-            raise ValueError(f"weights must not all be 0 within a class, got only 0 for class {label:+d}")
+            name = format(int(label), "+d" if np.any(labels < 0) else "d")
+            raise ValueError(f"weights must not all be 0 within a class, got only 0 for class {name}")
+
+
+def _names(given: Sequence[str] | None, labels: tuple[int, ...]) -> tuple[str, ...]:
+    if given is None:
+        return tuple(format(label, "+d" if -1 in labels else "d") for label in labels)
+    if isinstance(given, str) or len(given) != len(labels):
+        wanted = "+1 and -1" if -1 in labels else f"0 ... {len(labels) - 1}"
+        raise ValueError(f"class_names must be the names of the classes {wanted}, got {given!r}")
+    names = tuple(str(name) for name in given)
+    if len(set(names)) < len(names) or "all" in names:
+        raise ValueError(f"class_names must differ from each other and from 'all', got {given!r}")
+    return names

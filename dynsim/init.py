@@ -63,6 +63,7 @@ def class_aligned(
     >>> class_aligned(data, 8, initial=(0.01, 0.02), rng=0).logits(data.X).round(12)
     array([ 0.01, -0.02])
     """
+    data.needs_two_classes("class_aligned")
     checks.count("hidden", hidden, least=len(LABELS))
     _check_depth(depth)
     u0 = _per_class("initial", checks.positive("initial", initial))

@@ -21,10 +21,10 @@ class Network:
     ----------
     weights : sequence of array_like
         One array a layer, the hidden layer that reads the input first. W (..., h, d); inner layers full,
-        (..., h', h), or diagonal, (..., h), which multiplies every unit by a number of its own; the readout Z (..., h)
-        for one logit, (..., C, h) for C classes. A single array (..., d) is logistic regression (depth 1).
-        Leading axes are independent networks, an ensemble: every array has as many of them as W, and their
-        lengths broadcast.
+        (..., h', h), or diagonal, (..., h), which multiplies every unit by a number of its own; the readout
+        Z (..., h) for one logit, (..., C, h) for C classes. A single array (..., d) is logistic regression
+        (depth 1). Leading axes are independent networks, an ensemble: every array has as many of them as W, and
+        their lengths broadcast.
     biases : sequence of array_like, optional
         One array a layer, (..., h) for hidden layers, (...) for the readout of one logit, (..., C) for C classes.
         None, the paper's case: no biases.
@@ -229,8 +229,8 @@ def _check_layers(arrays: list[Floats], axes: int, classes: int | None) -> int |
     own = Z.ndim - axes
     if own not in (1, 2) or Z.shape[-1] != width:
         raise ValueError(
-            f"W must have shape (..., h, d) and Z (..., h), or (..., C, h) for C classes, with the same leading axes, "
-            f"got {arrays[0].shape} and {Z.shape}"
+            f"Z must have shape (..., {width}), or (..., C, {width}) for C classes, with as many leading axes as "
+            f"W, got {Z.shape} for W of shape {arrays[0].shape}"
         )
     if any(0 in w.shape[axes:] for w in arrays):
         raise ValueError(f"W must have at least one unit and one input, got shape {arrays[0].shape}")

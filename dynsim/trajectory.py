@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dynsim import archive, checks, losses
+from dynsim import archive, checks, curves, losses
 from dynsim.checks import Floats
 from dynsim.dataset import Dataset
 from dynsim.losses import Loss
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 QUANTITIES = ("logits", "confidence", "error", "loss")
 
 
-#: So many values do not happen to be float32, or to have few decimals, by chance.
-_MANY = 20
-
 
 class Status(enum.StrEnum):
     """How a run ended."""
@@ -38,20 +35,37 @@ class Status(enum.StrEnum):
     INTERRUPTED = "interrupted"
 
 
+class Outcome(enum.StrEnum):
+    """How one network of a run ended.
+
+    TRAINING: its weights still change. LEARNT: no point pulls any more (hinge: all margins at least 1).
+    DEAD: points pull, but no hidden unit is active on any of them. STATIONARY: all forces cancel.
+    DIVERGED: not finite.
+    """
+
+    TRAINING = "training"
+    LEARNT = "learnt"
+    DEAD = "dead"
+    STATIONARY = "stationary"
+    DIVERGED = "diverged"
+
+
 @dataclass(frozen=True, eq=False)
 class Trajectory:
     """Logits of every point at increasing times.
 
     Attributes
     ----------
-    time : ndarray, shape (T,)
+    time : ndarray, shape (T,), or (T, ...) where lr differs over an ensemble
         t = lr x step.
-    logits : ndarray, shape (T, ..., n)
+    logits : ndarray, shape (T, ..., n), or (T, ..., n, C) for C classes
         f(x_i) at each time; leading axes are those of an ensemble. NaN after a member of an ensemble diverged.
-    labels, weights : ndarray, shape (n,)
+    labels : ndarray, shape (n,)
+        +1 and -1, or class ids 0 ... C-1.
+    weights : ndarray, shape (n,), or (..., n) where they differ over an ensemble
     loss_name : str
     step : ndarray of int, shape (T,), or None for a continuous-time law
-    lr : float or None
+    lr : float, or ndarray of the ensemble's shape where it differs, or None without steps
     status : Status
     message : str
         What happened and what to try, where the run did not finish.
@@ -61,6 +75,10 @@ class Trajectory:
         The last and the first network of a run.
     data : Dataset or None
         What it was trained on.
+    outcome : ndarray of str, shape (...), or None
+        How each network of a run ended, an `Outcome`.
+    stopped : ndarray of int, shape (...), or None
+        The step from which on nothing changed any more, or was seen not to be finite; -1 for the others.
     meta : mapping
         Plain facts about the run or the law (optimizer, batch size, law, equation, ...).
     """
@@ -71,7 +89,7 @@ class Trajectory:
     weights: Floats
     loss_name: str = "cross_entropy"
     step: NDArray[np.int64] | None = None
-    lr: float | None = None
+    lr: Any = None
     status: Status = Status.FINISHED
     message: str = ""
     lower: Floats | None = None
@@ -79,10 +97,12 @@ class Trajectory:
     network: Network | None = None
     start: Network | None = None
     data: Dataset | None = None
+    outcome: NDArray[np.str_] | None = None
+    stopped: NDArray[np.int64] | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("time", "logits", "labels", "weights", "step", "lower", "upper"):
+        for name in ("time", "logits", "labels", "weights", "step", "lower", "upper", "outcome", "stopped"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, checks.frozen(np.asarray(value)))
@@ -91,19 +111,55 @@ class Trajectory:
         self._check()
 
     def _check(self) -> None:
-        if np.any(np.diff(self.time) <= 0):
-            checks.times("time", self.time, infinite=True)
-        if not np.all(np.abs(self.labels) == 1):
-            raise ValueError(f"labels must be +1 or -1, got {self.labels.tolist()[:10]}")
-        if self.weights.shape != self.labels.shape:
-            wanted = self.labels.shape
-            raise ValueError(f"weights must have the shape of labels, {wanted}, got {self.weights.shape}")
-        shape = self.logits.shape
-        if len(shape) < 2 or shape[0] != len(self.time) or shape[-1] != len(self.labels):
-            raise ValueError(
-                f"logits must have shape (T, ..., n) = ({len(self.time)}, ..., {len(self.labels)}), got {shape}"
-            )
+        if np.any(np.diff(self.time, axis=0) <= 0):
+            checks.times("time", self.time.reshape(len(self.time), -1)[:, 0], infinite=True)
+            raise ValueError("time must increase along its first axis for every network")
+        if self.classes is None and not np.all(np.abs(self.labels) == 1):
+            raise ValueError(f"labels must be +1 or -1, or class ids 0 ... C-1, got {self.labels.tolist()[:10]}")
+        T, n, C = len(self.time), len(self.labels), self.classes
+        tail = (n,) if C is None else (n, C)
+        shape, least = self.logits.shape, 1 + len(tail)
+        if len(shape) < least or shape[0] != T or shape[len(shape) - len(tail) :] != tail:
+            wanted = f"({T}, ..., {n})" if C is None else f"({T}, ..., {n}, {C})"
+            raise ValueError(f"logits must have shape (T, ..., n{', C' * (C is not None)}) = {wanted}, got {shape}")
+        lead = self.ensemble
+        if self.time.shape not in ((T,), (T, *lead)):
+            raise ValueError(f"time must have shape {(T,)} or {(T, *lead)}, got {self.time.shape}")
+        if self.weights.shape not in ((n,), (*lead, n)):
+            raise ValueError(f"weights must have the shape of labels, {(n,)}, got {self.weights.shape}")
         losses.get(self.loss_name)
+
+    @property
+    def classes(self) -> int | None:
+        """C where the labels are class ids 0 ... C-1, None where they are +1 and -1."""
+        y = self.labels
+        ids = y.size > 0 and bool(np.all((y >= 0) & (np.rint(y) == y))) and bool(np.any(y == 0))
+        return max(int(y.max()) + 1, 2) if ids else None
+
+    @property
+    def ensemble(self) -> tuple[int, ...]:
+        """The axes of the ensemble; () for a single network."""
+        return tuple(self.logits.shape[1 : -1 if self.classes is None else -2])
+
+    def member(self, *index: int) -> Trajectory:
+        """The trajectory of one network of an ensemble, with its own time, lr and weights."""
+        if len(index) != len(self.ensemble):
+            wanted = f"{len(self.ensemble)} numbers, one an axis of the ensemble"
+            raise IndexError(f"index must have {wanted}, got {index}")
+        along: Any = (slice(None), *index)
+        fields = {name: getattr(self, name) for name in ("logits", "lower", "upper")}
+        cut: dict[str, Any] = {name: None if v is None else v[along] for name, v in fields.items()}
+        for name in ("network", "start"):
+            held = getattr(self, name)
+            cut[name] = held[index] if index and held is not None else held
+        for name in ("outcome", "stopped"):
+            cut[name] = None if getattr(self, name) is None else getattr(self, name)[index]
+        cut["time"] = self.time[along] if self.time.ndim > 1 else self.time
+        cut["weights"] = self.weights[index] if self.weights.ndim > 1 else self.weights
+        cut["lr"] = self.lr if np.ndim(self.lr) == 0 else float(np.asarray(self.lr)[index])
+        if self.data is not None and self.weights.ndim > 1:
+            cut["data"] = replace(self.data, weights=cut["weights"])
+        return replace(self, **cut)
 
     # ---- derived curves ----------------------------------------------------------------------------------
 
@@ -113,37 +169,67 @@ class Trajectory:
         return losses.get(self.loss_name)
 
     @property
+    def own_logit(self) -> Floats:
+        """The logit itself, or for C classes that of each point's own class; shape (T, ..., n)."""
+        if self.classes is None:
+            return self.logits
+        own = np.broadcast_to(self.labels.astype(np.int64)[:, None], (*self.logits.shape[:-1], 1))
+        return np.asarray(np.take_along_axis(self.logits, own, axis=-1)[..., 0])
+
+    def _others(self) -> Floats:
+        """The logits of the other classes, shape (T, ..., n, C - 1)."""
+        n, C = self.logits.shape[-2:]
+        keep = np.array([[j for j in range(C) if j != c] for c in self.labels.astype(int)])
+        return np.asarray(self.logits[..., np.arange(n)[:, None], keep])
+
+    @property
     def margin(self) -> Floats:
-        """y_i f(x_i), shape (T, ..., n)."""
-        return self.labels * self.logits
+        """y_i f(x_i), or for C classes f_y - max of the others; shape (T, ..., n)."""
+        if self.classes is None:
+            return self.labels * self.logits
+        return np.asarray(self.own_logit - self._others().max(axis=-1))
+
+    @property
+    def log_odds(self) -> Floats:
+        """The margin that `loss_function` is applied to, shape (T, ..., n): y_i f(x_i), and for the softmax of C
+        classes log(o / (1 - o)) = f_y - log sum_{c != y} exp(f_c)."""
+        if self.classes is None:
+            return self.margin
+        others = self._others()
+        top = others.max(axis=-1)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.own_logit - top - np.log(np.exp(others - top[..., None]).sum(axis=-1)))
 
     @property
     def confidence(self) -> Floats:
-        """The paper's o: sigmoid of the margin for cross-entropy, sigma(2 m) for the exponential loss, the
-        margin itself for hinge and squared loss; shape (T, ..., n)."""
-        return self.loss_function.confidence(self.margin)
+        """The paper's o: sigmoid of the margin or softmax for cross-entropy, sigma(2 m) for the exponential loss,
+        the margin itself for hinge and squared loss; shape (T, ..., n)."""
+        return self.loss_function.confidence(self.log_odds)
 
     @property
     def error(self) -> Floats:
         """1 - confidence, shape (T, ..., n)."""
-        return self.loss_function.error(self.margin)
+        return self.loss_function.error(self.log_odds)
 
     @property
     def point_loss(self) -> Floats:
-        """l(m_i), shape (T, ..., n)."""
-        return self.loss_function.value(self.margin)
+        """l of each point, shape (T, ..., n)."""
+        return self.loss_function.value(self.log_odds)
 
     @property
     def loss(self) -> Floats:
         """L = sum_i q_i l(m_i), shape (T, ...)."""
-        return self.point_loss @ self.weights
+        if self.weights.ndim == 1:
+            return self.point_loss @ self.weights
+        return np.asarray(np.sum(self.point_loss * self.weights, axis=-1))
 
     def crossing(self, level: float) -> Floats:
         """When each point's confidence first reaches a level, shape (..., n).
 
-        Linear in the margin between records; NaN where it is not reached within the recorded times.
+        Linear in the margin (C classes: in the log-odds) between records; NaN where it is not reached within the
+        recorded times.
         """
-        return first_crossing(self.time, self.margin, self.loss_function.level("level", level))
+        return first_crossing(self.time, self.log_odds, self.loss_function.level("level", level))
 
     # ---- in and out --------------------------------------------------------------------------------------
 
@@ -197,8 +283,8 @@ class Trajectory:
         array([[0.      ],
                [1.098612]])
         """
-        curves = dict(zip(QUANTITIES, (logits, confidence, error, loss), strict=True))
-        given = {name: values for name, values in curves.items() if values is not None}
+        quantities = dict(zip(QUANTITIES, (logits, confidence, error, loss), strict=True))
+        given = {name: values for name, values in quantities.items() if values is not None}
         if len(given) != 1:
             found = ", ".join(given) or "none"
             raise ValueError(f"exactly one of {', '.join(QUANTITIES)} must be given, got {found}")
@@ -208,7 +294,7 @@ class Trajectory:
         table = table[:, None] if table.ndim == 1 else table
         if table.ndim != 2 or len(table) != len(t):
             raise ValueError(f"{name} must have shape (T,) or (T, n) with T = {len(t)}, got {np.shape(values)}")
-        _check_lr(t, lr)
+        curves.check_lr(t, lr)
         n = table.shape[1]
         y = np.ones(n) if labels is None else checks.array("labels", labels, ndim=1)
         if y.shape != (n,) or not np.all(np.abs(y) == 1):
@@ -218,15 +304,15 @@ class Trajectory:
             raise ValueError(f"weights must have one value for each of the {n} points, got shape {q.shape}")
         return cls(
             t,
-            table if name == "logits" else y * _margin(name, table, losses.get(loss_name)),
+            table if name == "logits" else y * curves.margin(name, table, losses.get(loss_name)),
             y,
             q,
             loss_name,
             lr=None if lr is None else checks.number("lr", lr),
             meta={
                 "source": name,
-                "epsilon": _relative_rounding(values),
-                "rounding": _absolute_rounding(table),
+                "epsilon": curves.relative_rounding(values),
+                "rounding": curves.absolute_rounding(table),
                 "batch_size": None if batch_size is None else checks.count("batch_size", batch_size, least=1),
             },
         )
@@ -274,61 +360,21 @@ class Trajectory:
 
 
 def first_crossing(time: Floats, values: Floats, level: float) -> Floats:
-    """When `values` (T, ...) first reaches `level`, linear between records; NaN where it does not."""
+    """When `values` (T, ..., n) first reaches `level`, linear between records; NaN where it does not.
+
+    time has shape (T,), or (T, ...) with a time axis for each network.
+    """
+    clock = time if time.ndim == 1 else np.broadcast_to(time[..., None], values.shape)
     reached = values >= level
     after = np.argmax(reached, axis=0)
     before = np.maximum(after - 1, 0)
-    v0 = np.take_along_axis(values, before[None], axis=0)[0]
-    v1 = np.take_along_axis(values, after[None], axis=0)[0]
+
+    def at(curve: Floats, index: NDArray[np.int64]) -> Floats:
+        if curve.ndim == 1:
+            return np.asarray(curve[index])
+        return np.asarray(np.take_along_axis(curve, index[None], axis=0)[0])
+
+    v0, v1, t0, t1 = at(values, before), at(values, after), at(clock, before), at(clock, after)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(after > before, (level - v0) / (v1 - v0), 0.0)
-    found = time[before] + share * (time[after] - time[before])
-    return np.where(reached.any(axis=0), found, np.nan)
-
-
-def _margin(name: str, values: Floats, loss: Loss) -> Floats:
-    if name == "loss":
-        bad, wanted = values < 0, "at least 0"
-    elif loss.name in ("cross_entropy", "exponential"):
-        bad, wanted = (values < 0) | (values > 1), "between 0 and 1"
-    else:
-        bad, wanted = np.isinf(values), "finite"
-    if bad.any():
-        place = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ValueError(f"{name} must be {wanted} for {loss.name}, got {values[place]:.10g} at {place}")
-    if name == "loss":
-        return loss.margin_of_value(values)
-    if name == "error" and loss.name in ("cross_entropy", "exponential"):
-        # logit(1 - e) = -logit(e): keeps an error of 1e-20.
-        return -loss.margin_at(values)
-    return loss.margin_at(1.0 - values if name == "error" else values)
-
-
-def _check_lr(time: Floats, lr: float | None) -> None:
-    """Two records are at least one step apart."""
-    if lr is None or len(time) < 2:
-        return
-    gap = float(np.min(np.diff(time)))
-    if checks.number("lr", lr) > gap * (1.0 + 1e-6):
-        raise ValueError(f"lr must be at most {gap:.10g}, the smallest difference of time (lr x step), got {lr:g}")
-
-
-def _relative_rounding(values: ArrayLike | None) -> float:
-    """Epsilon of the type the values came in, or of float32 where every one of many values is one."""
-    given = np.asarray(values)
-    if given.dtype.kind != "f":
-        return float(np.finfo(np.float64).eps)
-    with np.errstate(over="ignore", under="ignore"):
-        single = given.size >= _MANY and bool(np.all(given.astype(np.float32) == given))
-    return float(np.finfo(np.float32 if single and given.dtype.itemsize > 4 else given.dtype).eps)
-
-
-def _absolute_rounding(table: Floats) -> float:
-    """Half a unit of the last decimal, where many values all have no more than 12 decimals; else 0."""
-    finite = table[np.isfinite(table)]
-    if np.unique(finite).size < _MANY:
-        return 0.0
-    for decimals in range(13):
-        if np.array_equal(np.round(finite, decimals), finite):
-            return 0.5 * 10.0**-decimals
-    return 0.0
+    return np.where(reached.any(axis=0), t0 + share * (t1 - t0), np.nan)

@@ -49,9 +49,10 @@ def test_bad_points(points, message):
         ([1, -1], r"y must have one label for each of the 3 points, got 2$"),
         ([1, -1, 1, -1], r"y must have one label for each of the 3 points, got 4$"),
         ([[1], [1], [-1]], r"y must have 1 dimension, got shape \(3, 1\)$"),
-        ([1, 0, -1], r"y must be \+1 or -1 for every point, got 3 values: -1, 0, 1$"),
-        ([0, 0, 1], r"y must be \+1 or -1 for every point, got 2 values: 0, 1 \(recode 0 as -1\)$"),
-        ([1, 1, -1.5], r"y must be \+1 or -1 for every point, got 2 values: -1.5, 1$"),
+        ([1, 0, -1], r"y must be \+1 or -1 for every point, or a class id .*, got 3 values: -1, 0, 1$"),
+        ([0, 2, 2], r"a class id 0 ... C-1 with a point of every class, got 2 values: 0, 2$"),
+        ([0, 0, 0], r"with a point of every class, got 1 values: 0$"),
+        ([1, 1, -1.5], r"y must be \+1 or -1 for every point, .*, got 2 values: -1.5, 1$"),
         ([1, np.nan, -1], r"y must be finite, got nan at 1$"),
         ([1, np.inf, -1], r"y must be finite, got inf at 1$"),
         (["a", "a", "b"], r"y must be numbers, got \['a', 'a', 'b'\]$"),
@@ -66,7 +67,7 @@ def test_bad_labels(labels, message):
 
 def test_many_label_values_are_not_all_listed():
     with pytest.raises(ValueError, match=r"got 9 values: 0, 1, 2, 3, 4, \.\.\.$"):
-        Dataset(np.ones((9, 1)), range(9))
+        Dataset(np.ones((9, 1)), [*range(8), 9])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import dynsim
 
 ROOT = Path(dynsim.__file__).parent
 GROUND = {
-    *("archive", "assumptions", "checks", "data", "dataset"),
+    *("archive", "assumptions", "checks", "curves", "data", "dataset"),
     *("init", "losses", "network", "tables", "trajectory"),
 }
 WINGS = {"theory", "empirical"}

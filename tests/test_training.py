@@ -11,8 +11,9 @@ from scipy import stats
 from dynsim import init, losses
 from dynsim.data import gaussian_classes, point_classes
 from dynsim.dataset import Dataset
-from dynsim.empirical import networks, training
-from dynsim.empirical.training import recorded_steps, train
+from dynsim.empirical import batches, lone, networks, together
+from dynsim.empirical.recording import recorded_steps
+from dynsim.empirical.training import train
 from dynsim.network import Network
 from dynsim.trajectory import Status
 
@@ -27,6 +28,13 @@ def generic(ensemble=(), hidden=5, seed=0):
     data = Dataset(rng.normal(size=(6, 3)), [1, -1, 1, -1, -1, 1], weights=rng.uniform(0.05, 0.3, 6))
     W, Z = rng.normal(size=(*ensemble, hidden, 3)), rng.normal(size=(*ensemble, hidden))
     return Network((0.5 * W, 0.5 * Z)), data
+
+
+def rounding(network, data):
+    """How far two evaluations of the logits may be apart: h sums of d products, in another order (Higham 2002, 3.5)."""
+    terms = network.hidden + network.dimension + 2
+    size = np.einsum("...k,...kj,ij->...i", np.abs(network.Z), np.abs(network.W), np.abs(data.X))
+    return 2 * terms * EPS * float(size.max())
 
 
 def points(angle=180.0):
@@ -91,8 +99,8 @@ def test_records_are_the_logits_after_that_many_steps():
     network, data = generic()
     every = train(network, data, lr=0.3, steps=50, record="all")
     np.testing.assert_array_equal(every.step, np.arange(51))
-    np.testing.assert_array_equal(every.logits[0], network.logits(data.X))
-    np.testing.assert_array_equal(every.logits[-1], every.network.logits(data.X))
+    for k, there in ((0, network), (-1, every.network)):
+        np.testing.assert_allclose(every.logits[k], there.logits(data.X), rtol=0, atol=rounding(there, data))
     for record in (7, [0, 1, 2], [50], [13, 14, 49]):
         run = train(network, data, lr=0.3, steps=50, record=record)
         np.testing.assert_array_equal(run.logits, every.logits[run.step])
@@ -134,7 +142,7 @@ def test_no_steps():
     run = train(network, data, lr=0.1, steps=0)
     np.testing.assert_array_equal(run.time, [0.0])
     np.testing.assert_array_equal(run.step, [0])
-    np.testing.assert_array_equal(run.logits, network.logits(data.X)[None])
+    np.testing.assert_allclose(run.logits, network.logits(data.X)[None], rtol=0, atol=rounding(network, data))
     np.testing.assert_array_equal(run.network.W, network.W)
     assert run.status == Status.FINISHED
 
@@ -191,7 +199,7 @@ MANY = 40_000
 @pytest.fixture
 def few_ahead(monkeypatch):
     """Draw few random numbers ahead, which changes nothing (tested below) but the memory for many networks."""
-    monkeypatch.setattr(training, "_AHEAD", 10)
+    monkeypatch.setattr(batches, "_AHEAD", 10)
 
 
 def copies_of(network, number):
@@ -272,7 +280,7 @@ def test_draws_along_one_run_follow_the_weights():
 def test_drawing_ahead_changes_nothing(monkeypatch):
     network, data = generic((2,))
     long = train(network, data, lr=0.1, steps=90, batch_size=1, rng=5)
-    monkeypatch.setattr(training, "_AHEAD", 7)
+    monkeypatch.setattr(batches, "_AHEAD", 7)
     np.testing.assert_array_equal(train(network, data, lr=0.1, steps=90, batch_size=1, rng=5).logits, long.logits)
 
 
@@ -458,21 +466,33 @@ def test_a_diverging_member_does_not_stop_the_others():
     assert every.message.startswith("1 of 1 networks diverged") and len(every.time) == first
 
 
-@pytest.mark.parametrize(("calls", "record", "kept"), [(1, "all", [0]), (31, "all", range(31)), (31, 10, None)])
-def test_an_interrupted_run_keeps_what_was_recorded(monkeypatch, calls, record, kept):
-    network, data = generic()
-    full = train(network, data, lr=0.1, steps=100, record=record)
-    backward, seen = networks.backward, []
+INTERRUPTED = {
+    # The shape of the ensemble, the module and its function that is interrupted, and how often a step calls it.
+    "lone": ((), lone, "dgemv", 2),
+    "together": ((3,), together, "dgemm", 2),
+    "general": ((), networks, "backward", 1),
+}
 
-    def interrupted(*arguments):
+
+@pytest.mark.parametrize("form", INTERRUPTED)
+@pytest.mark.parametrize(("steps_done", "record", "kept"), [(0, "all", [0]), (30, "all", range(31)), (30, 10, None)])
+def test_an_interrupted_run_keeps_what_was_recorded(monkeypatch, form, steps_done, record, kept):
+    """Interrupted within a step after `steps_done` whole ones, its logits recorded: all records are kept."""
+    ensemble, module, name, calls = INTERRUPTED[form]
+    network, data = generic(ensemble)
+    options = {"optimizer": "momentum"} if form == "general" else {}
+    full = train(network, data, lr=0.1, steps=100, record=record, **options)
+    function, seen = getattr(module, name), []
+
+    def interrupted(*arguments, **keywords):
         seen.append(1)
-        if len(seen) == calls:
+        if len(seen) == calls * (steps_done + 1):
             raise KeyboardInterrupt
-        return backward(*arguments)
+        return function(*arguments, **keywords)
 
-    monkeypatch.setattr(networks, "backward", interrupted)
-    run = train(network, data, lr=0.1, steps=100, record=record)
-    kept = [k for k in full.step if k < calls] if kept is None else list(kept)
+    monkeypatch.setattr(module, name, interrupted)
+    run = train(network, data, lr=0.1, steps=100, record=record, **options)
+    kept = [k for k in full.step if k <= steps_done] if kept is None else list(kept)
     assert run.status == Status.INTERRUPTED
     np.testing.assert_array_equal(run.step, kept)
     np.testing.assert_array_equal(run.logits, full.logits[: len(kept)])
@@ -491,7 +511,16 @@ def test_an_interrupted_run_keeps_what_was_recorded(monkeypatch, calls, record, 
         ({"lr": -0.1}, r"lr must be positive and finite, got -0\.1$"),
         ({"lr": np.nan}, "lr must be positive and finite, got nan$"),
         ({"lr": np.inf}, "lr must be positive and finite, got inf$"),
-        ({"lr": [0.1, 0.2]}, r"lr must be one number, got shape \(2,\)$"),
+        (
+            {"lr": [0.1, 0.2]},
+            r"lr must be a number or an array that broadcasts to the ensemble's shape \(\), got shape \(2,\)$",
+        ),
+        ({"record": [0, 11]}, r"record must increase from at least 0 to at most steps = 10, got \[0, 11\]$"),
+        ({"weights": np.ones(5)}, r"weights must have 6 values along the last axis, one a point, got \(5,\)$"),
+        ({"weights": np.ones((2, 6))}, r"weights must be .* the ensemble's shape \(\), got shape \(2, 6\)$"),
+        ({"weights": np.zeros(6)}, "weights must not all be 0 for a network$"),
+        ({"workers": 0}, "workers must be an integer of at least 1, got 0$"),
+        ({"sampling": "shuffled"}, "sampling must be one of 'replacement', 'epochs', got 'shuffled'$"),
         ({"steps": -1}, "steps must be an integer of at least 0, got -1$"),
         ({"steps": 10.0}, r"steps must be an integer of at least 0, got 10\.0$"),
         ({"batch_size": 7}, r"batch_size must be at most 6 \(the number of points\), got 7$"),
@@ -501,7 +530,7 @@ def test_an_interrupted_run_keeps_what_was_recorded(monkeypatch, calls, record, 
             "loss must be one of 'cross_entropy', 'hinge', 'exponential', 'squared', got 'logistic'$",
         ),
         ({"loss": None}, "loss must be one of 'cross_entropy', 'hinge', 'exponential', 'squared', got None$"),
-        ({"optimizer": "adam"}, "optimizer must be one of 'gd', got 'adam'$"),
+        ({"optimizer": "lbfgs"}, "optimizer must be one of 'gd', 'momentum', 'adam', got 'lbfgs'$"),
     ],
 )
 def test_errors(change, message):

@@ -278,6 +278,7 @@ def predict(
     array([19.746,  9.873])
     """
     losses.get(loss)
+    data.needs_two_classes("predict")
     found = data.check_assumptions(network)
     single = _one_input_a_class(data)
     name = _choose(law, lr, single)

@@ -1,0 +1,66 @@
+"""The pulls of the four losses and of the softmax, in place, for the loops of training.
+
+The same functions as `dynsim.losses.Loss.pull`, without a new array a call. They are right to a few units in the
+last place; where the pull is below 1e-308 it is 0. Overflow of the exponential to inf is meant: 1 / (1 + inf) is 0.
+The caller silences numpy's warnings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy.special import expit
+
+from dynsim.checks import Floats
+
+#: out = c g(m), from margins m and factors c that broadcast against them.
+Scaled = Callable[[Floats, Floats, Floats], None]
+#: out = g(-s), from negative margins s: in as few calls as there can be, for arrays of a few values.
+Plain = Callable[[Floats, Floats], object]
+
+
+def _cross_entropy(m: Floats, c: Floats, out: Floats) -> None:
+    np.exp(m, out)
+    np.add(out, 1.0, out)
+    np.divide(c, out, out)
+
+
+def _hinge(m: Floats, c: Floats, out: Floats) -> None:
+    np.less(m, 1.0, out=out)
+    np.multiply(c, out, out)
+
+
+def _exponential(m: Floats, c: Floats, out: Floats) -> None:
+    np.negative(m, out)
+    np.exp(out, out)
+    np.multiply(c, out, out)
+
+
+def _squared(m: Floats, c: Floats, out: Floats) -> None:
+    np.subtract(1.0, m, out)
+    np.multiply(c, out, out)
+
+
+SCALED: dict[str, Scaled] = {
+    "cross_entropy": _cross_entropy,
+    "hinge": _hinge,
+    "exponential": _exponential,
+    "squared": _squared,
+}
+
+PLAIN: dict[str, Plain] = {
+    "cross_entropy": expit,
+    "hinge": lambda s, out: np.greater(s, -1.0, out=out),
+    "exponential": np.exp,
+    "squared": lambda s, out: np.add(s, 1.0, out),
+}
+
+
+def softmax(logits: Floats, target: Floats, c: Floats, out: Floats) -> None:
+    """out = c (target - softmax(logits)), classes on the last axis; c (..., n), target one-hot (..., n, C)."""
+    np.subtract(logits, logits.max(axis=-1, keepdims=True), out)
+    np.exp(out, out)
+    np.divide(out, out.sum(axis=-1, keepdims=True), out)
+    np.subtract(target, out, out)
+    np.multiply(out, c[..., None], out)
