@@ -7,10 +7,11 @@ from dynsim import data, init, losses, theory
 from dynsim.checks import AssumptionError
 from dynsim.comparison import Comparison, Verdict, compare
 from dynsim.dataset import Dataset
+from dynsim.empirical.flow import FlowError, flow
 from dynsim.empirical.training import train
 from dynsim.network import Network
 from dynsim.theory.prediction import Prediction, predict
-from dynsim.trajectory import Status, Trajectory
+from dynsim.trajectory import Outcome, Status, Trajectory
 
 __version__ = "0.1.0"
 
@@ -18,13 +19,16 @@ __all__ = [
     "AssumptionError",
     "Comparison",
     "Dataset",
+    "FlowError",
     "Network",
+    "Outcome",
     "Prediction",
     "Status",
     "Trajectory",
     "Verdict",
     "compare",
     "data",
+    "flow",
     "init",
     "losses",
     "predict",

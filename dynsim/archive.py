@@ -105,11 +105,13 @@ def save(run: Trajectory, path: str | PathLike[str]) -> None:
             arrays |= _numbered(f"{name}.weights", held.weights) | _numbered(f"{name}.biases", held.biases or ())
     rest: dict[str, Any] = {
         "loss_name": run.loss_name,
-        "lr": run.lr,
+        "lr": run.lr if np.ndim(run.lr) == 0 else None,
         "status": str(run.status),
         "message": run.message,
         "meta": dict(run.meta),
     }
+    if np.ndim(run.lr):
+        arrays["lr"] = run.lr
     if run.data is not None:
         arrays["data.q"] = run.data.weights
         arrays["data.X"] = run.data.X
@@ -129,6 +131,8 @@ def load(path: str | PathLike[str]) -> dict[str, Any]:
             raise ValueError(f"{path} must be a file written by Trajectory.save, got arrays {stored.files}")
         out = json.loads(str(stored["json"]))
         out |= {name: stored[name] for name in _ARRAYS if name in stored.files}
+        if "lr" in stored.files:
+            out["lr"] = stored["lr"]
         classes = None if np.any(out["labels"] == -1) else out["logits"].shape[-1]
         for name in ("network", "start"):
             weights, biases = _in_order(stored, f"{name}.weights"), _in_order(stored, f"{name}.biases")

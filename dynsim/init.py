@@ -79,32 +79,61 @@ def class_aligned(
 
 
 def gaussian(
-    data: Dataset, hidden: int, *, scale: float, depth: int = 2, size: int | None = None, rng: Random
+    data: Dataset,
+    hidden: int,
+    *,
+    scale: float,
+    depth: int = 2,
+    diagonal: bool = False,
+    biases: bool = False,
+    size: int | None = None,
+    rng: Random,
 ) -> Network:
-    """Independent normal weights of mean 0 and standard deviation `scale`, in both layers.
+    """Independent normal weights of mean 0 and standard deviation `scale`, in every layer.
 
     (H2) and (H3) fail for such a network in general: `data.check_assumptions(network)` says for which units.
 
     Parameters
     ----------
     data : Dataset
-        Gives the number of inputs.
+        Gives the number of inputs, and with class ids as labels that of classes: the readout is then a softmax.
     hidden : int
+        Number of units of every hidden layer.
     scale : float
         Standard deviation, positive.
     depth : int
-        Number of weight layers; only 2, one hidden layer.
+        Number of weight layers, at least 1 (logistic regression, where `hidden` has no meaning).
+    diagonal : bool
+        Whether the inner layers multiply every unit by a number of its own instead of mixing the units.
+    biases : bool
+        Whether there are biases; they start at 0.
     size : int, optional
         Number of networks: the weights get a leading axis of that length.
     rng : anything np.random.default_rng takes
+
+    Raises
+    ------
+    ValueError
+        For numbers out of their range, or diagonal layers with a softmax readout.
+
+    Examples
+    --------
+    >>> data = Dataset([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], [0, 1, 2])
+    >>> gaussian(data, 8, scale=0.1, depth=3, biases=True, size=10, rng=0)
+    Network(10 networks, each 2 inputs, hidden layers of 8, 8 units, 3 classes, biases)
     """
     checks.count("hidden", hidden, least=1)
-    _check_depth(depth)
+    checks.count("depth", depth, least=1)
     sigma = checks.number("scale", scale)
     lead = () if size is None else (checks.count("size", size, least=1),)
+    outputs = () if data.classes is None else (data.classes,)
+    shapes = [(hidden, data.dimension), *[(hidden,) if diagonal else (hidden, hidden)] * (depth - 2)]
+    shapes = [*shapes[: depth - 1], (*outputs, hidden if depth > 1 else data.dimension)]
     generator = np.random.default_rng(rng)
-    W = generator.normal(0.0, sigma, (*lead, hidden, data.dimension))
-    return Network((W, generator.normal(0.0, sigma, (*lead, hidden))))
+    weights = [generator.normal(0.0, sigma, (*lead, *shape)) for shape in shapes]
+    if not biases:
+        return Network(weights, classes=data.classes)
+    return Network(weights, [np.zeros((*lead, *s)) for s in [(hidden,)] * (depth - 1) + [outputs]], data.classes)
 
 
 def from_coordinates(y: ArrayLike, z: ArrayLike, x: ArrayLike) -> Network:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dynsim import claims, floors
+from dynsim import claims, floors, integration
 from dynsim.checks import Floats
 from dynsim.claims import Claim
 from dynsim.dataset import LABELS
@@ -69,7 +69,10 @@ def prepare(theory: Any, run: Trajectory, tolerance: float | None) -> Case:
     """Evaluate the theory at the run's times and derive the floor."""
     if not isinstance(run, Trajectory):
         raise ValueError(f"empirical must be a Trajectory, got {type(run).__name__}")
+    _check_form(run)
     claim = claims.evaluate(theory, run)
+    if not _is_gradient_descent(run):
+        claim = claim._replace(system=None)
     if claim.logits.shape != run.logits.shape:
         raise ValueError(
             f"theory must give logits of shape {run.logits.shape}, the run's (times, ..., points), "
@@ -89,6 +92,22 @@ def prepare(theory: Any, run: Trajectory, tolerance: float | None) -> Case:
     return _with_dynamics(case, claim)
 
 
+def _check_form(run: Trajectory) -> None:
+    if run.classes is not None:
+        raise ValueError(
+            f"empirical must have labels +1 and -1, got {run.classes} classes; the curves of points can be "
+            "compared by their log-odds: Trajectory.from_arrays(run.time, logits=run.log_odds)"
+        )
+    if run.time.ndim > 1 or run.weights.ndim > 1:
+        what = "lr" if run.time.ndim > 1 else "set of weights"
+        raise ValueError(f"empirical must have one {what} for all its networks; compare one by one, run.member(i)")
+
+
+def _is_gradient_descent(run: Trajectory) -> bool:
+    """Whether the exact map describes the run's steps: no other optimizer, no epochs, no flow."""
+    return (run.meta.get("optimizer", "gd"), run.meta.get("sampling", "replacement")) == ("gd", "replacement")
+
+
 def _finite_rows(run: Trajectory) -> NDArray[np.bool_]:
     return np.asarray((~np.isnan(run.logits)).reshape(len(run.time), -1).any(axis=1), dtype=bool)
 
@@ -103,11 +122,18 @@ def _contradiction(claim: Claim, run: Trajectory) -> str:
         return "theory and run have points of different classes"
     if claim.lr is not None and run.lr is not None and not np.isclose(claim.lr, run.lr, rtol=1e-12):
         return f"the theory is the map of lr = {claim.lr:g}, the run was trained with lr = {run.lr:g}"
+    if claim.lr is not None and not _is_gradient_descent(run):
+        return f"the theory is the map of gradient descent, the run is one of {_rule(run)}"
     if claim.lr is not None and run.lr is None:
         position = run.time / claim.lr
         if np.any(np.abs(position - np.rint(position)) > 1e-6 * np.maximum(1.0, 1e-6 * position)):
             return f"the theory is the map of lr = {claim.lr:g}, the run's times are not multiples of it"
     return ""
+
+
+def _rule(run: Trajectory) -> str:
+    name = str(run.meta.get("optimizer", "gd"))
+    return {"flow": "the gradient flow", "gd": "SGD in epochs"}.get(name, name)
 
 
 def _base_floor(claim: Claim, run: Trajectory, open_: NDArray[np.bool_], tolerance: float | None) -> Floor:
@@ -130,6 +156,8 @@ def _sharpened(case: Case, claim: Claim) -> Case:
     run = case.run
     if not len(run.time):
         return case
+    if integration.is_flow(run):
+        return replace(case, floor=Floor((*case.floor.parts, integration.part(run)), case.floor.shape))
     if claim.system is None:
         known = not claim.is_flow and run.meta.get("batch_size") is None
         complete = known or any(part.name == "tolerance" for part in case.floor.parts)

@@ -176,8 +176,10 @@ class Network:
         signal = self._points(X).T
         for layer in range(self.depth - 1):
             signal = np.maximum(self._layer(layer, signal), 0.0)
+        # In the order of `dynsim.empirical.networks.forward`, to have its bits.
         if self.classes is not None:
-            return np.swapaxes(self._layer(self.depth - 1, signal), -1, -2)
+            out = np.asarray(np.swapaxes(signal, -1, -2) @ np.swapaxes(self.Z, -1, -2))
+            return out if self.biases is None else np.asarray(out + self.biases[-1][..., None, :])
         out = np.asarray((self.Z[..., None, :] @ signal)[..., 0, :])
         return out if self.biases is None else np.asarray(out + self.biases[-1][..., None])
 

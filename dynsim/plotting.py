@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Two colours that differ in lightness, and for colour-blind readers (Okabe and Ito), one a class.
 COLOURS = {1: "#0072B2", -1: "#D55E00"}
+#: And those of C classes, in turn.
+_MANY = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 #: And two markers, for readers without colours.
 MARKERS = {1: "o", -1: "s"}
 #: No more single points than this are drawn a class.
@@ -27,10 +29,12 @@ _DRAWN = 10
 def trajectory(run: Trajectory, ax: Axes | None = None) -> Axes:
     """The confidence of each point over time, a colour a class."""
     ax = _axes(ax)
-    for label in LABELS:
+    ids = run.classes is not None
+    for label in map(int, np.unique(run.labels)) if ids else LABELS:
         mask = run.labels == label
         if mask.any():
-            _bundle(ax, run.time, run.confidence[..., mask], color=COLOURS[label], label=_class(run, label))
+            color = _MANY[label % len(_MANY)] if ids else COLOURS[label]
+            _bundle(ax, run.time, run.confidence[..., mask], color=color, label=_class(run, label))
     return _finish(ax, run)
 
 
@@ -109,18 +113,21 @@ def _axes(ax: Axes | None) -> Axes:
 
 
 def _class(run: Trajectory, label: int) -> str:
-    return f"class {run.data.class_name(label) if run.data is not None else format(label, '+d')}"
+    plain = format(label, "+d" if run.classes is None else "d")
+    return f"class {run.data.class_name(label) if run.data is not None else plain}"
 
 
 def _bundle(ax: Axes, time: Floats, curves: Floats, *, label: str, **style: Any) -> None:
-    """Curves (T, ..., m) as one bundle with one entry in the legend."""
+    """Curves (T, ..., m) as one bundle with one entry in the legend; time (T,), or (T, ...) a clock each."""
     if not len(time):
         return
+    clocks = np.broadcast_to(time.reshape(*time.shape, *[1] * (curves.ndim - time.ndim)), curves.shape)
+    clocks = clocks.reshape(len(time), -1)
     flat = curves.reshape(len(time), -1)
     chosen = np.unique(np.linspace(0, flat.shape[1] - 1, min(_DRAWN, flat.shape[1])).astype(int))
     alpha = 1.0 if len(chosen) == 1 else 0.45
     for i, k in enumerate(chosen):
-        ax.plot(time, flat[:, k], label=label if i == 0 else None, alpha=alpha, linewidth=1.2, **style)
+        ax.plot(clocks[:, k], flat[:, k], label=label if i == 0 else None, alpha=alpha, linewidth=1.2, **style)
 
 
 def _spread_out(time: Floats, number: int = 40) -> Any:

@@ -20,7 +20,7 @@ def text(found: Comparison, assumptions: bool = True) -> str:
     span = f"t = {run.time[0]:.4g} ... {run.time[-1]:.4g}" if len(run.time) else "no times"
     lines = [
         f"theory    {found.law}" + (f", {found.equation}" if found.equation else ""),
-        f"run       {found.loss_name}, lr {_known(run.lr)}, {len(run.time)} records, {span} (t = lr x step)",
+        f"run       {found.loss_name}, {_rule(found)}, {len(run.time)} records, {span} (t = lr x step)",
     ]
     if assumptions:
         lines += [f"assumes   {assumption}" for assumption in found.assumptions or ()]
@@ -104,6 +104,13 @@ def _levels(found: Comparison) -> tuple[str, ...]:
 
 def _number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.3g}"
+
+
+def _rule(found: Comparison) -> str:
+    run = found.empirical
+    if (name := run.meta.get("optimizer", "gd")) == "flow":
+        return "gradient flow"
+    return f"lr {_known(run.lr)}" + f", {name}" * (name != "gd")
 
 
 def _known(value: float | None) -> str:

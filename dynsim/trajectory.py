@@ -122,6 +122,9 @@ class Trajectory:
         if len(shape) < least or shape[0] != T or shape[len(shape) - len(tail) :] != tail:
             wanted = f"({T}, ..., {n})" if C is None else f"({T}, ..., {n}, {C})"
             raise ValueError(f"logits must have shape (T, ..., n{', C' * (C is not None)}) = {wanted}, got {shape}")
+        if C is not None and not np.all(self.labels < C):
+            most = self.labels.max()
+            raise ValueError(f"labels must be class ids below {C}, the logits of a point, got {most:g}")
         lead = self.ensemble
         if self.time.shape not in ((T,), (T, *lead)):
             raise ValueError(f"time must have shape {(T,)} or {(T, *lead)}, got {self.time.shape}")
@@ -134,7 +137,7 @@ class Trajectory:
         """C where the labels are class ids 0 ... C-1, None where they are +1 and -1."""
         y = self.labels
         ids = y.size > 0 and bool(np.all((y >= 0) & (np.rint(y) == y))) and bool(np.any(y == 0))
-        return max(int(y.max()) + 1, 2) if ids else None
+        return int(self.logits.shape[-1]) if ids else None
 
     @property
     def ensemble(self) -> tuple[int, ...]:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from dynsim import Trajectory, compare, data, init, plotting, predict, train
+from dynsim import Dataset, Network, Trajectory, compare, data, init, plotting, predict, train
+from dynsim.empirical.flow import flow
 
 POINTS = data.point_classes((1.0, 2.0), (0.7, 0.3))
 START = init.class_aligned(POINTS, 8, initial=0.01, rng=0)
@@ -269,3 +270,63 @@ def test_one_wrong_network_is_enough():
     wrong = ensemble(*starts[:2], type(START)((1.001 * starts[2].W, starts[2].Z)))
     assert compare(predict(ensemble(*starts), POINTS), run).verdict == "AGREES"
     assert compare(predict(wrong, POINTS), run).verdict == "DISAGREES"
+
+
+# ---- runs that are not gradient descent, and runs that are many ------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "hinge", "exponential"])
+def test_a_flow_is_held_to_the_tolerance_of_its_integration(loss):
+    times = np.append(0.0, np.geomspace(0.1, 300.0, 40))
+    run = flow(START, POINTS, loss=loss, times=times)
+    found = compare(predict(START, POINTS, loss=loss), run)
+    assert found.verdict == "AGREES" and set(found.parts) == {"evaluation", "integration"}
+    assert found.floor["logit"]["all"] < 1e-6 and "gradient flow" in str(found)
+    rate = data.point_classes((1.0, 2.0), (0.7 * 1.001, 0.3))
+    assert compare(predict(START, rate, loss=loss), run).verdict == "DISAGREES"
+    exact = compare(predict(START, POINTS, loss=loss, lr=0.05), run)
+    assert exact.verdict == "DISAGREES" and exact.reason.endswith("the run is one of the gradient flow")
+
+
+@pytest.mark.parametrize("times", [np.append(0.0, np.geomspace(0.1, 40.0, 60)), np.linspace(0.0, 40.0, 82)])
+def test_a_table_of_the_flow_is_a_theory_of_descent(times):
+    """Between its rows too: the table's own interpolation error is part of the floor, also in its first gap."""
+    for loss in ("cross_entropy", "exponential"):
+        table = flow(START, POINTS, loss=loss, times=times)
+        run = train(START, POINTS, loss=loss, lr=0.02, steps=1500)
+        found = compare(table, run)
+        assert found.verdict == "AGREES" and "integration of the theory" in found.parts
+        wrong = flow(START, data.point_classes((1.0, 2.0), (0.75, 0.3)), loss=loss, times=times)
+        assert compare(wrong, run).verdict == "DISAGREES"
+
+
+@pytest.mark.parametrize(
+    "options", [{"optimizer": "momentum"}, {"optimizer": "adam"}, {"batch_size": 1, "sampling": "epochs", "rng": 0}]
+)
+def test_the_floor_of_gradient_descent_is_not_used_for_another_rule(options):
+    run = train(START, POINTS, lr=0.05, steps=600, **options)
+    found = compare(FLOW, run)
+    assert found.verdict == "INCONCLUSIVE" and "what the step size does is not known" in found.reason
+    exact = compare(predict(START, POINTS, lr=0.05), run)
+    assert exact.verdict == "DISAGREES" and "the theory is the map of gradient descent" in exact.reason
+    assert compare(FLOW, run, tolerance=1e-3).verdict == "DISAGREES"
+
+
+def test_runs_of_several_clocks_losses_or_classes_are_refused_with_advice():
+    many = Network(tuple(np.stack([w, w]) for w in START.weights))
+    clocks = train(many, POINTS, lr=[0.01, 0.05], steps=20)
+    with pytest.raises(ValueError, match=r"one lr for all its networks; compare one by one, run\.member\(i\)$"):
+        compare(FLOW, clocks)
+    assert compare(predict(START, POINTS, lr=0.05), clocks.member(1)).verdict != "DISAGREES"
+    losses = train(many, POINTS, lr=0.05, steps=20, weights=[[0.5, 0.5], [0.7, 0.3]])
+    with pytest.raises(ValueError, match=r"one set of weights for all its networks; .* run\.member\(i\)$"):
+        compare(FLOW, losses)
+    wrong = compare(predict(START, POINTS, lr=0.05), losses.member(0))
+    assert wrong.verdict == "DISAGREES"
+    three = Dataset(np.eye(3), [0, 1, 2])
+    classes = train(Network((np.eye(3), np.eye(3))), three, lr=0.1, steps=20)
+    with pytest.raises(ValueError, match=r"must have labels \+1 and -1, got 3 classes; .* logits=run\.log_odds\)$"):
+        compare(FLOW, classes)
+    curves = Trajectory.from_arrays(classes.time, logits=classes.log_odds)
+    assert compare(lambda t: np.repeat(np.interp(t, classes.time, classes.log_odds[:, 0])[:, None], 3, 1), curves,
+                   tolerance=1e-9).sup["logit"]["all"] < 1e-9  # fmt: skip

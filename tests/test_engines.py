@@ -133,6 +133,7 @@ def test_networks_of_any_form_have_the_same_bits_alone(optimizer):
     where, options = points(7, 3, 3), {"optimizer": optimizer, "lr": 0.05, "steps": 50, "record": "all"}
     everyone = with_biases(5, 3, 3)
     whole = train(everyone, where, **options)
+    assert whole.network.biases[-1].shape == (5, 3)
     for i in range(5):
         alone = train(everyone[i], where, **options)
         np.testing.assert_array_equal(alone.logits, whole.logits[:, i])
@@ -310,7 +311,8 @@ def test_an_interrupt_ends_every_process(monkeypatch):
     timer.join()
     assert run.status == Status.INTERRUPTED
     assert 1 < len(run.step) < 10**7 // 500
-    np.testing.assert_array_equal(run.logits[0], train(ensemble(64, 5, 3), points(6, 3), lr=1e-3, steps=0).logits[0])
+    start = train(ensemble(64, 5, 3), points(6, 3), lr=1e-3, steps=0)
+    np.testing.assert_array_equal(run.logits[0], start.logits[0])
     # Both halves have got somewhere, and no further than they were.
     assert np.isfinite(run.logits[1]).all()
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.datasets import load_iris
 
-from dynsim import init
+from dynsim import init, train
 from dynsim.checks import AssumptionError
 from dynsim.data import gaussian_classes, point_classes
 from dynsim.dataset import LABELS, Dataset
@@ -279,12 +279,37 @@ def test_gaussian_shapes_and_rng():
         ({"scale": [1.0, 2.0]}, r"scale must be one number, got shape \(2,\)$"),
         ({"size": 0}, "size must be an integer of at least 1, got 0$"),
         ({"size": True}, "size must be an integer of at least 1, got True$"),
-        ({"depth": 4}, r"depth must be 2 \(one hidden layer\), got 4$"),
+        ({"depth": 0}, "depth must be an integer of at least 1, got 0$"),
     ],
 )
 def test_gaussian_errors(change, message):
     with pytest.raises(ValueError, match=message):
         init.gaussian(two_points(), **({"hidden": 4, "scale": 1.0, "rng": 0} | change))
+
+
+@pytest.mark.parametrize("size", [None, 5])
+@pytest.mark.parametrize("depth", [1, 2, 3, 5])
+@pytest.mark.parametrize("labels", [[1, -1, 1], [0, 2, 1]])
+@pytest.mark.parametrize(("diagonal", "biases"), [(False, False), (True, False), (False, True)])
+def test_gaussian_networks_of_every_form(size, depth, labels, diagonal, biases):
+    data = Dataset([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], labels)
+    ask = {"scale": 0.3, "depth": depth, "diagonal": diagonal, "biases": biases, "size": size, "rng": 0}
+    if diagonal and depth > 2 and data.classes:
+        with pytest.raises(ValueError, match="must not combine diagonal inner layers with a readout of 3 classes$"):
+            init.gaussian(data, 4, **ask)
+        return
+    network = init.gaussian(data, 4, **ask)
+    assert (network.depth, network.classes) == (depth, data.classes)
+    assert network.ensemble == (() if size is None else (5,)) and network.widths == (4,) * (depth - 1)
+    assert all(network.is_diagonal(i) is diagonal for i in range(1, depth - 1))
+    assert (network.biases is not None) is biases
+    for bias in network.biases or ():
+        assert not bias.any()
+    if diagonal and depth > 2:
+        assert np.std(network.weights[1]) > 0
+    values = np.concatenate([w.ravel() for w in network.weights])
+    assert len(np.unique(values)) == len(values) and np.abs(values).max() < 0.3 * 5
+    assert train(network, data, lr=0.1, steps=3).network.depth == depth
 
 
 # ---- from_coordinates ------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def generic(ensemble=(), hidden=5, seed=0):
 
 
 def rounding(network, data):
-    """How far two evaluations of the logits may be apart: h sums of d products, in another order (Higham 2002, 3.5)."""
+    """How far two evaluations of the logits may be apart: h sums of d products in another order (Higham, 3.5)."""
     terms = network.hidden + network.dimension + 2
     size = np.einsum("...k,...kj,ij->...i", np.abs(network.Z), np.abs(network.W), np.abs(data.X))
     return 2 * terms * EPS * float(size.max())
@@ -475,7 +475,9 @@ INTERRUPTED = {
 
 
 @pytest.mark.parametrize("form", INTERRUPTED)
-@pytest.mark.parametrize(("steps_done", "record", "kept"), [(0, "all", [0]), (30, "all", range(31)), (30, 10, None)])
+@pytest.mark.parametrize(
+    ("steps_done", "record", "kept"), [(0, "all", [0]), (30, "all", range(31)), (30, 10, None)]
+)
 def test_an_interrupted_run_keeps_what_was_recorded(monkeypatch, form, steps_done, record, kept):
     """Interrupted within a step after `steps_done` whole ones, its logits recorded: all records are kept."""
     ensemble, module, name, calls = INTERRUPTED[form]

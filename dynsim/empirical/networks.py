@@ -1,7 +1,7 @@
 """The forward and the backward pass of a ReLU network of any depth, as pure functions written by hand.
 
-Leading axes (...) are independent networks. Nothing is allocated that is not returned; with `out` from an earlier
-call of the same shapes nothing is allocated at all.
+Leading axes (...) are independent networks. With `out` from an earlier call of the same shapes no array is
+allocated but for the gates of one layer.
 """
 
 from __future__ import annotations

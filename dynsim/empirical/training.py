@@ -299,7 +299,7 @@ def _result(network: Network, data: Dataset, job: _Job, rule: _Rule, wall: Board
     eta = float(job.lr[0]) if job.one_lr else job.lr.reshape(lead)
     last = None
     if status == Status.FINISHED:
-        last = network.with_parameters([a.reshape(*lead, *a.shape[1:]) for a in wall.parameters])
+        last = network.with_parameters([a.reshape((*lead, *a.shape[1:])) for a in wall.parameters])
     facts = rule.facts() | {"batch_size": job.batch_size}
     return Trajectory(
         np.asarray(step.reshape(-1, *[1] * np.ndim(eta)) * eta, dtype=np.float64),
