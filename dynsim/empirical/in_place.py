@@ -20,14 +20,19 @@ Scaled = Callable[[Floats, Floats, Floats], None]
 Plain = Callable[[Floats, Floats], object]
 
 
+#: As an array of no axes: numpy need not convert it at every call.
+_ONE = np.ones(())
+
+
 def _cross_entropy(m: Floats, c: Floats, out: Floats) -> None:
     np.exp(m, out)
-    np.add(out, 1.0, out)
+    np.add(out, _ONE, out)
     np.divide(c, out, out)
 
 
 def _hinge(m: Floats, c: Floats, out: Floats) -> None:
-    np.less(m, 1.0, out=out)
+    # A comparison into an array of floats would be buffered.
+    np.copyto(out, np.less(m, _ONE))
     np.multiply(c, out, out)
 
 
@@ -38,7 +43,7 @@ def _exponential(m: Floats, c: Floats, out: Floats) -> None:
 
 
 def _squared(m: Floats, c: Floats, out: Floats) -> None:
-    np.subtract(1.0, m, out)
+    np.subtract(_ONE, m, out)
     np.multiply(c, out, out)
 
 

@@ -22,6 +22,10 @@ LANES = 16
 #: Values of an array of pre-activations that a chunk is made for: long loops that still stay in the cache.
 _VALUES = 49_152
 _MOST = 8_192
+#: Below so many values a call costs more than its loop.
+_SHORT = 4_096
+#: A number as an array of no axes: numpy need not convert it at every call.
+ZERO = np.zeros(())
 
 
 def chunk_size(n: int, h: int) -> int:
@@ -40,6 +44,8 @@ class Together:
         self.members, self.y = members, y[:, None]
         self.X, self.across = np.asfortranarray(X), np.asfortranarray(X.T)
         self.pull = SCALED[loss]
+        # With fewer inputs than points, what is left is done on the (d, h, m) arrays of the weights.
+        self.narrow = X.shape[1] < len(X)
         self._lay_out(np.moveaxis(W, 0, -1).swapaxes(0, 1), Z.T, c.T)
 
     def _lay_out(self, W: Floats, Z: Floats, c: Floats) -> None:
@@ -49,43 +55,71 @@ class Together:
         self.W, self.Z, self.c = (np.zeros((*a.shape[:-1], wide)) for a in (W, Z, c))
         for room, values in ((self.W, W), (self.Z, Z), (self.c, c)):
             room[..., :m] = values
-        self.push = self.c * self.y
+        self.push, self.signs = self.c * self.y, self.y + np.zeros_like(self.c)
         d, h, n = *W.shape[:2], len(c)
-        self.A, self.G = np.empty((n, h, wide)), np.empty((n, h, wide))
+        self.A, self.G, self.Q = np.empty((n, h, wide)), np.empty((n, h, wide)), np.empty_like(self.W)
         self.gate = np.empty((n, h, wide), dtype=np.bool_)
         self.f, self.p, self.dZ = np.empty((n, wide)), np.empty((n, wide)), np.empty((h, wide))
-        self._flat = self.W.reshape(d, -1), self.A.reshape(n, -1), self.G.reshape(n, -1)
+        # As BLAS sees them, in Fortran order: a row a network and unit.
+        self.flat = tuple(a.reshape(len(a), -1).T for a in (self.W, self.A, self.G, self.Q))
+        # Axes of length 1 would cost as much as a short loop.
+        self.one_unit = self.A[:, 0] if h == 1 else None
+        self.thin = (self.W[0], self.Q[0]) if d == 1 else (self.W, self.Q)
+        self.over_units = self.p[:, None, :]
 
     def _look(self) -> None:
         """The hidden layer in A, the logits in f."""
-        W, A, _ = self._flat
-        dgemm(1.0, W.T, self.across, 0.0, A.T, 0, 0, 1)
-        np.maximum(self.A, 0.0, out=self.A)
-        if len(self.Z) == 1:
-            np.multiply(self.A[:, 0], self.Z, self.f)
+        dgemm(1.0, self.flat[0], self.across, 0.0, self.flat[1], 0, 0, 1)
+        np.maximum(self.A, ZERO, out=self.A)
+        if self.one_unit is not None:
+            np.multiply(self.one_unit, self.Z, self.f)
         else:
             np.einsum("km,ikm->im", self.Z, self.A, out=self.f)
 
     def advance(self, first: int, last: int, keep: NDArray[np.int64], out: Floats) -> None:
         """Steps first ... last - 1; the logits before step keep[j] go to out[j]."""
         due = {k: j for j, k in enumerate(keep.tolist())}
-        _, _, G = self._flat
-        W, X = self._flat[0].T, self.X
-        p, push, y, gate = self.p, self.push, self.y, self.gate
+        f, p, signs, push, pull = self.f, self.p, self.signs, self.push, self.pull
+        look, gates = self._look, self._sign if self.A.size < _SHORT else self._compare
+        descend = self._narrow if self.narrow else self._wide
         for step in range(first, last):
-            self._look()
+            look()
             if step in due:
-                out[due[step], self.members] = self.f[:, : len(self.members)].T
-            np.multiply(self.f, y, p)
-            self.pull(p, push, p)  # lr q y g
-            np.einsum("im,ikm->km", p, self.A, out=self.dZ)
-            np.greater(self.A, 0.0, gate)
-            # The cast on its own: a product of bool and float would be buffered.
-            np.copyto(self.G, gate)
-            np.multiply(self.G, p[:, None, :], self.G)
-            np.multiply(self.G, self.Z, self.G)
-            np.add(self.Z, self.dZ, self.Z)
-            dgemm(1.0, G.T, X, 1.0, W, 0, 0, 1)  # W += sum lr q y g Z [w.x > 0] x
+                out[due[step], self.members] = f[:, : len(self.members)].T
+            np.multiply(f, signs, p)
+            pull(p, push, p)  # lr q y g
+            gates()
+            descend()
+
+    def _sign(self) -> None:
+        """The gates as 1 and 0 in G, in one call."""
+        np.sign(self.A, self.G)
+
+    def _compare(self) -> None:
+        """The same in two calls that take half the time on long arrays; at once they would be buffered."""
+        np.greater(self.A, ZERO, self.gate)
+        np.copyto(self.G, self.gate)
+
+    def _wide(self) -> None:
+        """Z += sum_i lr q y g relu(w.x), W += sum_i lr q y g Z [w.x > 0] x."""
+        np.einsum("im,ikm->km", self.p, self.A, out=self.dZ)
+        np.multiply(self.G, self.over_units, self.G)
+        np.multiply(self.G, self.Z, self.G)
+        np.add(self.Z, self.dZ, self.Z)
+        dgemm(1.0, self.flat[2], self.X, 1.0, self.flat[0], 0, 0, 1)
+
+    def _narrow(self) -> None:
+        """The same from Q = sum_i lr q y g [w.x > 0] x: Z += W.Q for every unit, W += Z Q."""
+        np.multiply(self.G, self.over_units, self.G)
+        dgemm(1.0, self.flat[2], self.X, 0.0, self.flat[3], 0, 0, 1)
+        W, Q = self.thin
+        if W.ndim == 2:
+            np.multiply(W, Q, self.dZ)
+        else:
+            np.einsum("jkm,jkm->km", W, Q, out=self.dZ)
+        np.multiply(Q, self.Z, Q)
+        np.add(W, Q, W)
+        np.add(self.Z, self.dZ, self.Z)
 
     def logits(self) -> Floats:
         """The logits now, shape (m, n)."""
