@@ -1,17 +1,19 @@
 #!/usr/bin/env python3
-"""Record what torch.autograd makes of a small network: tests/data/autograd.json, replayed by the tests.
+"""Record what torch.autograd and torch.optim make of small networks: tests/data/autograd*.json, for the tests.
 
-Needs torch, which dynsim itself does not (pip install torch); reading the file needs nothing. One hidden ReLU
-layer without bias in float64, points in general position with unequal weights, so that gates flip; full-batch
-gradient descent on L = sum_i q_i l(y_i f(x_i)) for each of the four losses. Numbers are written so that reading
-them gives the same float64 (17 digits where they are needed).
+Needs torch, which dynsim itself does not (pip install torch); reading the files needs nothing. Full-batch training
+in float64 on L = sum_i q_i l(x_i), points in general position with unequal weights q_i, so that gates flip.
+autograd.json: one hidden ReLU layer without bias, gradient descent, each of the four losses.
+autograd_forms.json: other depths, diagonal layers, biases, softmax readouts, momentum and Adam.
+Numbers are written so that reading them gives the same float64 (17 digits where they are needed).
 
-Usage: python scripts/record_autograd.py [FILE]
+Usage: python scripts/record_autograd.py [FOLDER]
 """
 
 import json
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -19,6 +21,7 @@ HIDDEN, DIMENSION, POINTS = 5, 3, 7
 LR, STEPS = 0.1, 60
 WEIGHTS = [0.31, 0.07, 0.22, 0.11, 0.05, 0.17, 0.19]  # unequal, and their sum is not 1
 LABELS = [1.0, -1.0, 1.0, 1.0, -1.0, -1.0, 1.0]
+CLASS_IDS = [0, 2, 1, 1, 0, 2, 1]
 
 # From the definitions, not in the stable forms that dynsim uses: the margins here stay below 20.
 LOSSES = {
@@ -26,6 +29,37 @@ LOSSES = {
     "hinge": lambda m: torch.clamp(1 - m, min=0),
     "exponential": lambda m: torch.exp(-m),
     "squared": lambda m: (1 - m) ** 2 / 2,
+}
+
+OPTIMIZERS = {
+    "gd": lambda parameters, lr: torch.optim.SGD(parameters, lr=lr),
+    "momentum": lambda parameters, lr: torch.optim.SGD(parameters, lr=lr, momentum=0.9),
+    "adam": lambda parameters, lr: torch.optim.Adam(parameters, lr=lr),
+}
+
+
+class Form(NamedTuple):
+    """shapes: one weight a layer, the one that reads the input first; an inner (h,) multiplies unit by unit."""
+
+    shapes: tuple[tuple[int, ...], ...]
+    biases: bool
+    loss: str
+    optimizer: str
+    lr: float
+
+
+FORMS = {
+    "momentum": Form(((5, 3), (5,)), False, "cross_entropy", "momentum", 0.05),
+    "adam": Form(((5, 3), (5,)), False, "cross_entropy", "adam", 0.03),
+    "depth 4": Form(((6, 3), (5, 6), (4, 5), (4,)), True, "cross_entropy", "gd", 0.1),
+    "depth 4, hinge, momentum": Form(((6, 3), (5, 6), (4, 5), (4,)), False, "hinge", "momentum", 0.02),
+    "diagonal": Form(((5, 3), (5,), (5,)), False, "squared", "gd", 0.1),
+    "diagonal, biases, adam": Form(((5, 3), (4, 5), (4,), (4,)), True, "exponential", "adam", 0.02),
+    "softmax": Form(((5, 3), (3, 5)), False, "cross_entropy", "gd", 0.2),
+    "softmax, depth 3": Form(((5, 3), (4, 5), (3, 4)), True, "cross_entropy", "gd", 0.2),
+    "softmax, depth 3, adam": Form(((5, 3), (4, 5), (3, 4)), True, "cross_entropy", "adam", 0.02),
+    "depth 1": Form(((3,),), True, "cross_entropy", "gd", 0.3),
+    "depth 1, softmax": Form(((3, 3),), True, "cross_entropy", "momentum", 0.05),
 }
 
 
@@ -44,15 +78,67 @@ def train(loss, X, y, q, W, Z):
     return {"logits": logits, "W": W.tolist(), "Z": Z.tolist()}
 
 
-def main(path):
-    random = torch.Generator().manual_seed(20190906)
+def outputs(X, weights, biases):
+    """f(x_i), shape (n,), or (n, C) for a readout of C rows."""
+    signal = X
+    for layer, weight in enumerate(weights):
+        last = layer == len(weights) - 1
+        if weight.ndim == 2:
+            signal = signal @ weight.T
+        else:
+            signal = signal @ weight if last else signal * weight
+        if biases:
+            signal = signal + biases[layer]
+        if not last:
+            signal = torch.relu(signal)
+    return signal
 
-    def normal(*shape):
-        return torch.randn(*shape, generator=random, dtype=torch.float64)
 
+def total(f, y, q, loss):
+    """L; for class ids the cross-entropy of the softmax, -log(exp(f_y) / sum_c exp(f_c))."""
+    if f.ndim == 1:
+        return (q * LOSSES[loss](y * f)).sum()
+    own = torch.stack([f[i, c] for i, c in enumerate(y)])
+    return -(q * torch.log(torch.exp(own) / torch.exp(f).sum(1))).sum()
+
+
+def train_form(form, X, y, q, normal):
+    """The start, logits after 0, 1, ... steps, and the last weights and biases."""
+    # Weights of variance 2 / (inputs of a unit) neither die out nor explode; a diagonal one below 0 would be dead.
+    *inner, readout = form.shapes
+    weights = [normal(*s) * (2 / s[-1]) ** 0.5 if len(s) == 2 else normal(*s).abs() for s in inner]
+    weights.append(normal(*readout) * (2 / readout[-1]) ** 0.5)
+    biases = [0.3 * normal(*s[:1]) for s in inner] + [0.3 * normal(*readout[:-1])] if form.biases else []
+    start = [a.tolist() for a in weights], [b.tolist() for b in biases]
+    parameters = [a.requires_grad_() for a in weights + biases]
+    optimizer = OPTIMIZERS[form.optimizer](parameters, form.lr)
+    logits = []
+    for step in range(STEPS + 1):
+        f = outputs(X, weights, biases)
+        logits.append(f.tolist())
+        if step < STEPS:
+            optimizer.zero_grad()
+            total(f, y, q, form.loss).backward()
+            optimizer.step()
+    return {
+        "loss": form.loss,
+        "optimizer": form.optimizer,
+        "lr": form.lr,
+        "start": {"weights": start[0], "biases": start[1] or None},
+        "logits": logits,
+        "end": {"weights": [a.tolist() for a in weights], "biases": [b.tolist() for b in biases] or None},
+    }
+
+
+def normals(seed):
+    random = torch.Generator().manual_seed(seed)
+    return lambda *shape: torch.randn(shape, generator=random, dtype=torch.float64)
+
+
+def four_losses(normal):
     X, W, Z = normal(POINTS, DIMENSION), 0.6 * normal(HIDDEN, DIMENSION), 0.6 * normal(HIDDEN)
     y, q = (torch.tensor(v, dtype=torch.float64) for v in (LABELS, WEIGHTS))
-    record = {
+    return {
         "torch": torch.__version__.split("+")[0],
         "lr": LR,
         "steps": STEPS,
@@ -63,10 +149,32 @@ def main(path):
         "Z": Z.tolist(),
         "runs": {name: train(loss, X, y, q, W, Z) for name, loss in LOSSES.items()},
     }
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(record) + "\n", encoding="ascii")
+
+
+def forms(normal):
+    X, y, q = normal(POINTS, DIMENSION), *(torch.tensor(v, dtype=torch.float64) for v in (LABELS, WEIGHTS))
+    runs = {}
+    for name, form in FORMS.items():
+        labels = CLASS_IDS if len(form.shapes[-1]) == 2 else y
+        runs[name] = train_form(form, X, labels, q, normal)
+    return {
+        "torch": torch.__version__.split("+")[0],
+        "X": X.tolist(),
+        "y": LABELS,
+        "class ids": CLASS_IDS,
+        "steps": STEPS,
+        "weights": WEIGHTS,
+        "runs": runs,
+    }
+
+
+def main(folder):
+    folder.mkdir(exist_ok=True)
+    # Seeds for which gates flip in every hidden layer of every run and all logits move, as the tests ask for.
+    for name, record in (("autograd", four_losses(normals(20190906))), ("autograd_forms", forms(normals(69)))):
+        (folder / f"{name}.json").write_text(json.dumps(record) + "\n", encoding="ascii")
 
 
 if __name__ == "__main__":
-    default = Path(__file__).parents[1] / "tests" / "data" / "autograd.json"
+    default = Path(__file__).parents[1] / "tests" / "data"
     main(Path(sys.argv[1]) if len(sys.argv) > 1 else default)

@@ -1,7 +1,11 @@
 """The hand-written passes: against the complex step on random shapes, and against runs of torch.autograd."""
 
+import functools
 import json
+import tracemalloc
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -10,16 +14,403 @@ from hypothesis import strategies as st
 
 from dynsim import losses
 from dynsim.dataset import Dataset
-from dynsim.empirical import networks
+from dynsim.empirical import networks, optimizers, training
 from dynsim.empirical.training import train
 from dynsim.network import Network
 
 NAMES = ("cross_entropy", "hinge", "exponential", "squared")
 EPS = np.finfo(float).eps
 
+# ---- against the complex step ----------------------------------------------------------------------------
+
+VALUES = {
+    "cross_entropy": lambda m: np.log(1 + np.exp(-m)),
+    "hinge": lambda m: np.where(m.real < 1, 1 - m, 0),
+    "exponential": lambda m: np.exp(-m),
+    "squared": lambda m: (1 - m) ** 2 / 2,
+}
+STEP = 1e-40  # the complex step subtracts nothing: no step is too small
+SUMS = {"full": "...kj,...ij->...ik", "diagonal": "...k,...ik->...ik", "one logit": "...k,...ik->...i"}
+
+
+class Form(NamedTuple):
+    """kinds: of every layer, a key of SUMS each. classes: C, or None for one logit."""
+
+    kinds: tuple[str, ...]
+    widths: tuple[int, ...]
+    biased: bool
+    classes: int | None
+
+    def made(self, ensemble, dimension, scale, rng):
+        """Weights with entries of size scale / sqrt(inputs of a unit), biases with entries of size scale."""
+        weights, biases, width = [], [], dimension
+        for kind, out in zip(self.kinds, (*self.widths, self.classes), strict=True):
+            own = {"full": (out, width), "diagonal": (width,), "one logit": (width,)}[kind]
+            fan = 1 if kind == "diagonal" else width
+            weights.append(scale / np.sqrt(fan) * rng.normal(size=(*ensemble, *own)))
+            width = width if kind == "diagonal" else out
+            own = () if kind == "one logit" else (width,)
+            biases.append(np.asarray(scale * rng.normal(size=(*ensemble, *own))))
+        return weights, biases if self.biased else None
+
+    @classmethod
+    def of(cls, network):
+        """The form of a network."""
+        inner = ["diagonal" if network.is_diagonal(i) else "full" for i in range(network.depth - 1)]
+        last = "one logit" if network.classes is None else "full"
+        return cls((*inner, last), network.widths, network.biases is not None, network.classes)
+
+
+STYLES = ("full", "diagonal", "softmax")
+
+
+@st.composite
+def forms(draw, depth=None, style=None, most=4):
+    """Inner layers all full, or some of them diagonal, or all full with a softmax; with and without biases."""
+    depth = depth or draw(st.integers(1, 5))
+    style = style or draw(st.sampled_from(STYLES))
+    kinds, widths = [], []
+    for layer in range(depth - 1):
+        kinds.append(draw(st.sampled_from(["diagonal", "full"])) if layer and style == "diagonal" else "full")
+        widths.append(widths[-1] if kinds[-1] == "diagonal" else draw(st.integers(1, most)))
+    classes = draw(st.integers(2, 4)) if style == "softmax" else None
+    return Form((*kinds, "full" if classes else "one logit"), tuple(widths), draw(st.booleans()), classes)
+
+
+def layers(form, parameters, X, gates=None):
+    """The pre-activations of every layer, the logits last, for complex numbers; points before units, (..., n, h).
+
+    A ReLU passes a number whose real part is positive, or what `gates` say.
+    """
+    depth, signal, out = len(form.kinds), X, []
+    for i, kind in enumerate(form.kinds):
+        before = np.einsum(SUMS[kind], parameters[i], signal)
+        if form.biased:
+            bias = parameters[depth + i]
+            before = before + (bias[..., None] if kind == "one logit" else bias[..., None, :])
+        out.append(before)
+        signal = np.where(before.real > 0 if gates is None or i == depth - 1 else gates[i], before, 0)
+    return out
+
+
+def total_loss(name, f, y, q, classes):
+    """L of every network, for complex logits."""
+    if classes is None:
+        return np.sum(q * VALUES[name](y * f), axis=-1)
+    return np.sum(q * (np.log(np.exp(f).sum(-1)) - f[..., np.arange(len(y)), y]), axis=-1)
+
+
+def slopes(function, parameters, axes):
+    """The derivatives by every parameter of a function that returns one number a network."""
+    out = []
+    for which, array in enumerate(parameters):
+        out.append(np.empty(np.shape(array)))
+        for at in np.ndindex(np.shape(array)[axes:]):
+            moved = [np.array(a, dtype=complex) if i == which else a for i, a in enumerate(parameters)]
+            moved[which][(..., *at)] += 1j * STEP
+            out[-1][(..., *at)] = function(moved).imag / STEP
+    return out
+
+
+def descent_by_complex_step(form, parameters, X, y, q, name, axes):
+    def loss(moved):
+        return total_loss(name, layers(form, moved, X)[-1], y, q, form.classes)
+
+    return [-d for d in slopes(loss, parameters, axes)]
+
+
+def pull_of(name, f, y, q, classes):
+    """q_i y_i g(m_i), or q_i (1[c = y_i] - softmax_c)."""
+    if classes is None:
+        return q * y * losses.get(name).pull(y * f)
+    softmax = np.exp(f) / np.exp(f).sum(-1, keepdims=True)
+    return q[:, None] * (np.eye(classes)[y] - softmax)
+
+
+def rounding(form, parameters, X, y, q, name, axes):
+    """How far an evaluation of the logits and of each gradient may be from the exact one.
+
+    Both are sums, over the paths through the network, of products of its numbers. At every layer a path passes one
+    sum of at most `width` products and a bias, in one direction or the other, then the sum over the points or
+    classes; a complex product rounds twice more. So a product has at most `count` roundings (Higham 2002, 3.5), and
+    the error is below count eps times the same sums with all signs positive and the same gates, which is what
+    `layers` and `slopes` make of absolute values. The pull is such a factor too; its own error is that of the
+    logits, times its slope. All that asks for gates, and for margins of the hinge, that are clear of rounding.
+    """
+    n, size = X.shape[-2], [np.abs(a) for a in parameters]
+    widths = [X.shape[-1], *form.widths, form.classes or 1]
+    count = sum(max(a, b) + 4 for a, b in pairwise(widths)) + n + max(widths) + 10
+    actual = layers(form, parameters, X)
+    gates = [a > 0 for a in actual[:-1]]
+    *hidden, top = layers(form, size, np.abs(X), gates)
+    for before, most in zip(actual[:-1], hidden, strict=True):
+        assert np.all((np.abs(before) > count * EPS * most) | (most == 0.0))
+    f, error = actual[-1], count * EPS * top
+    if form.classes is None:
+        margin, weight = y * f, q * np.abs(losses.get(name).pull(y * f))
+        assert name != "hinge" or np.all(np.abs(margin - 1) > error)
+        moved = error * {"hinge": 0.0, "squared": q}.get(name, weight)  # |g'| <= g for the other two
+    else:
+        share = np.exp(f) / np.exp(f).sum(-1, keepdims=True)
+        weight = q[:, None] * (np.eye(form.classes)[y] + share)
+        moved = 2 * q[:, None] * share * error.max(-1, keepdims=True)
+    factor = count * EPS * weight + moved
+    own = tuple(range(axes, factor.ndim))
+    return error, slopes(lambda a: np.sum(factor * layers(form, a, np.abs(X), gates)[-1], axis=own), size, axes)
+
+
+def passes(form, parameters, X, y, q, name, out=(None, None)):
+    """Logits, gradients and the cache of the code under test."""
+    depth = len(form.kinds)
+    weights, biases = parameters[:depth], parameters[depth:] if form.biased else None
+    logits, room = networks.forward(weights, X, biases=biases, classes=form.classes, out=out[0])
+    pull = pull_of(name, logits, y, q, form.classes)
+    return logits, networks.backward(weights, room, pull, biases=form.biased, out=out[1]), room
+
+
+def problem(form, ensemble, own_points, dimension, n, scale, seed):
+    """Parameters, points, labels and weights at random."""
+    rng = np.random.default_rng(seed)
+    weights, biases = form.made(ensemble, dimension, scale, rng)
+    X = rng.normal(size=(*(ensemble if own_points else ()), n, dimension))
+    y = rng.choice([-1.0, 1.0], n) if form.classes is None else rng.integers(0, form.classes, n)
+    return weights + (biases or []), X, y, rng.uniform(0.1, 2.0, n)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(
+    data=st.data(),
+    name=st.sampled_from(NAMES),
+    ensemble=st.sampled_from([(), (1,), (3,), (2, 3), (2, 1)]),
+    own_points=st.booleans(),
+    dimension=st.integers(1, 4),
+    n=st.integers(1, 6),
+    scale=st.sampled_from([1e-3, 0.5, 1.5]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_backward_is_the_derivative_of_the_loss(
+    depth, style, data, name, ensemble, own_points, dimension, n, scale, seed
+):
+    form = data.draw(forms(depth, style))
+    parameters, X, y, q = problem(form, ensemble, own_points, dimension, n, scale, seed)
+    axes = len(ensemble)
+    logits, found, _ = passes(form, parameters, X, y, q, name)
+    assert logits.shape == (*ensemble, n, *([form.classes] if form.classes else []))
+    assert [g.shape for g in found] == [p.shape for p in parameters]
+    error, errors = rounding(form, parameters, X, y, q, name, axes)
+    # Two evaluations, each within its own rounding.
+    assert np.all(np.abs(logits - layers(form, parameters, X)[-1]) <= 2 * error)
+    wanted = descent_by_complex_step(form, parameters, X, y, q, name, axes)
+    for got, want, bound in zip(found, wanted, errors, strict=True):
+        assert np.all(np.abs(got - want) <= 2 * bound)
+
+
+TYPICAL = {
+    "depth 1": Form(("one logit",), (), True, None),
+    "depth 2": Form(("full", "one logit"), (6,), False, None),
+    "depth 3, diagonal": Form(("full", "diagonal", "one logit"), (6, 6), True, None),
+    "depth 4": Form(("full", "full", "full", "one logit"), (6, 5, 6), False, None),
+    "depth 5": Form(("full", "diagonal", "full", "diagonal", "one logit"), (6, 6, 5, 5), True, None),
+    "softmax": Form(("full", "full"), (6,), True, 3),
+    "depth 1, softmax": Form(("full",), (), False, 4),
+    "depth 5, softmax": Form(("full",) * 5, (6, 5, 6, 5), True, 3),
+}
+
+
+CASES = [(form, name) for form in TYPICAL for name in (NAMES if TYPICAL[form].classes is None else NAMES[:1])]
+
+
+@pytest.mark.parametrize("own_points", [False, True])
+@pytest.mark.parametrize(("form", "name"), CASES)
+def test_backward_to_nine_digits(form, name, own_points):
+    """Typical sizes: every single entry of the gradient to a relative 1e-9; zero only where it is zero."""
+    form = TYPICAL[form]
+    parameters, X, y, q = problem(form, (4,), own_points, 3, 8, 1.5, 3)
+    _, found, _ = passes(form, parameters, X, y, q, name)
+    for got, want in zip(found, descent_by_complex_step(form, parameters, X, y, q, name, 1), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=0)
+        assert np.mean(got != 0.0) > 0.1
+
+
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(
+    form=forms(),
+    ensemble=st.sampled_from([(2,), (2, 3)]),
+    own_points=st.booleans(),
+    dimension=st.integers(1, 5),
+    n=st.integers(1, 7),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_an_ensemble_is_so_many_single_networks(form, ensemble, own_points, dimension, n, seed):
+    parameters, X, y, q = problem(form, ensemble, own_points, dimension, n, 1.0, seed)
+    logits, found, _ = passes(form, parameters, X, y, q, "cross_entropy")
+    for at in np.ndindex(*ensemble):
+        own, points = [p[at] for p in parameters], X[at] if own_points else X
+        one, grads, _ = passes(form, own, points, y, q, "cross_entropy")
+        # The same sums in another order: each of the two within its own rounding.
+        error, errors = rounding(form, own, points, y, q, "cross_entropy", 0)
+        assert np.all(np.abs(logits[at] - one) <= 2 * error)
+        for many, single, bound in zip(found, grads, errors, strict=True):
+            assert np.all(np.abs(many[at] - single) <= 2 * bound)
+
+
+def test_by_hand():
+    """Two units, two points: f = 2 relu(x1 + x2) - relu(x1), pulls 3 and 10."""
+    W, Z = np.array([[1.0, 1.0], [1.0, 0.0]]), np.array([2.0, -1.0])
+    logits, cache = networks.forward((W, Z), np.array([[1.0, 2.0], [-1.0, 4.0]]))
+    np.testing.assert_array_equal(logits, [5.0, 6.0])
+    dW, dZ = networks.backward((W, Z), cache, np.array([3.0, 10.0]))
+    np.testing.assert_array_equal(dW, [[2 * (3 - 10), 2 * (6 + 40)], [-3.0, -6.0]])
+    np.testing.assert_array_equal(dZ, [3 * 3 + 10 * 3, 3 * 1])
+
+
+def test_a_diagonal_layer_by_hand():
+    """f = 5 relu(3 relu(x1) - 1) + 7 relu(-2 relu(x1 + x2) + 4) + 0.5 at (1, 0): 5 x 2 + 7 x 2 + 0.5; pull 2."""
+    weights = np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([3.0, -2.0]), np.array([5.0, 7.0])
+    biases = np.zeros(2), np.array([-1.0, 4.0]), np.array(0.5)
+    logits, cache = networks.forward(weights, np.array([[1.0, 0.0]]), biases=biases)
+    np.testing.assert_array_equal(logits, [24.5])
+    found = networks.backward(weights, cache, np.array([2.0]), biases=True)
+    wanted = [[[30.0, 0.0], [-28.0, 0.0]], [10.0, 14.0], [4.0, 4.0], [30.0, -28.0], [10.0, 14.0], 2.0]
+    for got, want in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+def test_a_softmax_by_hand():
+    """Three classes, two points that pull with (1, -1, 0) and (0, 2, -2); unit 0 sees the first, unit 1 both."""
+    W, Z = np.array([[1.0, -1.0], [0.0, 1.0]]), np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    logits, cache = networks.forward((W, Z), np.array([[3.0, 1.0], [1.0, 2.0]]), biases=(np.zeros(2), np.ones(3)))
+    np.testing.assert_array_equal(logits, [[5.0, 11.0, 17.0], [5.0, 9.0, 13.0]])
+    pull = np.array([[1.0, -1.0, 0.0], [0.0, 2.0, -2.0]])
+    dW, dZ, db, dc = networks.backward((W, Z), cache, pull, biases=True)
+    np.testing.assert_array_equal(dZ, [[2.0, 1.0], [-2.0, 3.0], [0.0, -4.0]])
+    np.testing.assert_array_equal(dW, [[-2 * 3, -2 * 1], [-2 * 3 - 4 * 1, -2 * 1 - 4 * 2]])
+    np.testing.assert_array_equal(db, [-2.0, -6.0])
+    np.testing.assert_array_equal(dc, [1.0, 1.0, -2.0])
+
+
+KINKED = {
+    "full": ("full", "full", "full", "one logit"),
+    "softmax": ("full", "full", "full", "full"),
+    "diagonal": ("full", "diagonal", "diagonal", "one logit"),
+}
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2])
+@pytest.mark.parametrize("style", KINKED)
+def test_at_the_kink_the_derivative_is_zero_in_every_layer(style, layer):
+    """Unit 0 of one layer has a pre-activation of exactly 0: 2 x 1 - 1 x 2, or 0 x 1; unit 1 is always active."""
+    weights = [np.ones(2) if kind in ("diagonal", "one logit") else np.eye(2) for kind in KINKED[style]]
+    weights[layer][0] = 0.0 if weights[layer].ndim == 1 else [2.0, -1.0]
+    biases = [np.zeros(2), np.zeros(2), np.zeros(2), np.zeros(2 if style == "softmax" else ())]
+    logits, cache = networks.forward(weights, np.array([[1.0, 2.0]]), biases=biases)
+    assert [list(h[:, 0] > 0) for h in cache.hidden] == [[k < layer, True] for k in range(3)]
+    found = networks.backward(weights, cache, np.ones_like(logits), biases=True)
+    for k in range(3):
+        for grad in (found[k], found[4 + k]):
+            # Nothing reaches unit 0, neither where the kink is nor below or above it.
+            assert np.all(grad[0] == 0.0) and np.any(grad[1] != 0.0)
+    assert np.all(found[3].T[0] == 0.0) and np.all(found[3].T[1] != 0.0)
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(
+    form=forms(),
+    ensemble=st.sampled_from([(), (3,), (2, 2)]),
+    own_points=st.booleans(),
+    n=st.integers(1, 7),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_arrays_of_an_earlier_call_are_overwritten(form, ensemble, own_points, n, seed):
+    """The same bits as in new arrays, and the arrays returned are those that were given."""
+    first, second = (problem(form, ensemble, own_points, 3, n, 1.0, seed + i) for i in (0, 1))
+    logits, grads, room = passes(form, *first, "cross_entropy")
+    fresh_logits, fresh, _ = passes(form, *second, "cross_entropy")
+    again, found, used = passes(form, *second, "cross_entropy", out=((logits, room), grads))
+    assert again is logits and all(a is b for a, b in zip(found, grads, strict=True))
+    assert all(a is b for a, b in zip(used.hidden + used.back, room.hidden + room.back, strict=True))
+    np.testing.assert_array_equal(again, fresh_logits)
+    for got, want in zip(found, fresh, strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("form", TYPICAL)
+def test_with_arrays_of_an_earlier_call_no_result_is_allocated(form):
+    """Peak memory: below the gates of one layer, a byte each, and numpy's two buffers of 8192 numbers."""
+    kinds, widths, biased, classes = TYPICAL[form]
+    form = Form(kinds, tuple(20 * w for w in widths), biased, classes)
+    parameters, X, *_ = problem(form, (), False, 100, 1000, 1.0, 0)
+    depth, pull = len(kinds), np.ones((1000, *([classes] if classes else [])))
+    weights, biases = parameters[:depth], parameters[depth:] if biased else None
+    room = networks.forward(weights, X, biases=biases, classes=classes)
+    grads = networks.backward(weights, room[1], pull, biases=biased)
+    signals = sum(a.nbytes for a in room[1].hidden)
+    tracemalloc.start()
+    try:
+        room = networks.forward(weights, X, biases=biases, classes=classes, out=room)
+        networks.backward(weights, room[1], pull, biases=biased, out=grads)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    gates = 1000 * max(form.widths, default=0)
+    assert peak < gates + 2 * 8192 * 8 + 10_000  # and views and tuples
+    assert depth == 1 or peak < signals / 3
+
+
+@pytest.mark.parametrize("form", TYPICAL)
+def test_the_passes_leave_their_arguments_alone(form):
+    form = TYPICAL[form]
+    parameters, X, y, q = problem(form, (2,), True, 4, 5, 1.0, 0)
+    given_arrays = [*parameters, X, y, q]
+    before = [a.copy() for a in given_arrays]
+    for array in given_arrays:
+        array.setflags(write=False)
+    logits, found, room = passes(form, parameters, X, y, q, "cross_entropy")
+    for array, kept in zip(given_arrays, before, strict=True):
+        np.testing.assert_array_equal(array, kept)
+    # Nor does the backward pass change the signals: it can be repeated, with another pull too.
+    pull = pull_of("cross_entropy", logits, y, q, form.classes)
+    pull.setflags(write=False)
+    depth = len(form.kinds)
+    networks.backward(parameters[:depth], room, 3 * pull, biases=form.biased)
+    for got, want in zip(
+        networks.backward(parameters[:depth], room, pull, biases=form.biased), found, strict=True
+    ):
+        np.testing.assert_array_equal(got, want)
+
+
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(
+    form=forms(most=90),
+    ensemble=st.sampled_from([(), (1,), (3,), (2, 3)]),
+    dimension=st.integers(1, 60),
+    n=st.integers(1, 250),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_the_network_computes_the_same_bits(form, ensemble, dimension, n, seed):
+    """Network.logits, the public forward pass, and the one of training; W x + b is its first pre-activation."""
+    parameters, X, _, _ = problem(form, ensemble, False, dimension, n, 1.0, seed)
+    depth = len(form.kinds)
+    weights, biases = parameters[:depth], parameters[depth:] if form.biased else None
+    network = Network(weights, biases, form.classes if depth == 1 else None)
+    logits, cache = networks.forward(weights, X, biases=biases, classes=form.classes)
+    np.testing.assert_array_equal(network.logits(X), logits)
+    if depth > 1:
+        np.testing.assert_array_equal(np.maximum(network.preactivations(X), 0.0), cache.hidden[0])
+
+
 # ---- against torch.autograd (scripts/record_autograd.py) --------------------------------------------------
 
-RECORD = json.loads((Path(__file__).parent / "data" / "autograd.json").read_text(encoding="ascii"))
+
+def read(name):
+    return json.loads((Path(__file__).parent / "data" / name).read_text(encoding="ascii"))
+
+
+RECORD = read("autograd.json")
 DATA = Dataset(RECORD["X"], RECORD["y"], RECORD["weights"])
 START = Network((RECORD["W"], RECORD["Z"]))
 
@@ -30,17 +421,34 @@ GROWTH = 8.0
 REPLAY = RECORD["steps"] * 2 * np.sqrt(20) * EPS * GROWTH
 
 
-def replay(name, network=START):
-    return train(network, DATA, loss=name, lr=RECORD["lr"], steps=RECORD["steps"], record="all")
+def replay(name, network=START, **options):
+    return train(network, DATA, loss=name, lr=RECORD["lr"], steps=RECORD["steps"], record="all", **options)
+
+
+def agrees(run, recorded, at=()):
+    np.testing.assert_allclose(run.logits[:, *at], recorded["logits"], rtol=0, atol=REPLAY)
+    np.testing.assert_allclose(run.network.W[at], recorded["W"], rtol=0, atol=REPLAY)
+    np.testing.assert_allclose(run.network.Z[at], recorded["Z"], rtol=0, atol=REPLAY)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_training_replays_the_recorded_run(name):
-    recorded, run = RECORD["runs"][name], replay(name)
+    run = replay(name)
     assert run.logits.shape == (61, 7)
-    np.testing.assert_allclose(run.logits, recorded["logits"], rtol=0, atol=REPLAY)
-    np.testing.assert_allclose(run.network.W, recorded["W"], rtol=0, atol=REPLAY)
-    np.testing.assert_allclose(run.network.Z, recorded["Z"], rtol=0, atol=REPLAY)
+    agrees(run, RECORD["runs"][name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_way_of_computing_it_replays_the_recorded_run(name, monkeypatch):
+    """Among others in an ensemble; in the products for large arrays; and in those for any form (momentum 0)."""
+    recorded = RECORD["runs"][name]
+    others = np.random.default_rng(0).normal(size=(3, 20))
+    W, Z = others[:, :15].reshape(3, 5, 3), others[:, 15:]
+    W[1], Z[1] = START.W, START.Z
+    agrees(replay(name, Network((W, Z))), recorded, at=(1,))
+    agrees(replay(name, optimizer="momentum", momentum=0.0), recorded)
+    monkeypatch.setattr(training, "_LARGE", 0)
+    agrees(replay(name), recorded)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -72,133 +480,92 @@ def test_the_record_has_the_definitions():
         np.testing.assert_allclose(run["logits"][0], f, rtol=0, atol=16 * EPS)
 
 
-# ---- against the complex step ----------------------------------------------------------------------------
+# ---- the same for other forms and optimizers --------------------------------------------------------------
 
-VALUES = {
-    "cross_entropy": lambda m: np.log(1 + np.exp(-m)),
-    "hinge": lambda m: np.where(m.real < 1, 1 - m, 0),
-    "exponential": lambda m: np.exp(-m),
-    "squared": lambda m: (1 - m) ** 2 / 2,
-}
-STEP = 1e-40  # the complex step subtracts nothing: no step is too small
+FORMS = read("autograd_forms.json")
+STEPS = FORMS["steps"]
+AMPLIFIED, DRAWS = 1e3, 32
 
 
-def total_loss(name, W, Z, X, y, q):
-    """L of every network, for complex weights: a ReLU passes a number whose real part is positive."""
-    A = np.einsum("...kj,...ij->...ki", W, X)
-    return np.sum(q * VALUES[name](y * np.einsum("...k,...ki->...i", Z, np.where(A.real > 0, A, 0))), axis=-1)
+class Case(NamedTuple):
+    """A recorded run: its network at the start and at the end, the data, and the options of `train`."""
+
+    start: Network
+    end: Network
+    data: Dataset
+    logits: np.ndarray
+    options: dict
+
+    def run(self, network=None, data=None, **changes):
+        options = {"steps": STEPS, "record": "all"} | self.options | changes
+        return train(network or self.start, data or self.data, **options)
 
 
-def descent_by_complex_step(name, W, Z, X, y, q):
-    dW, dZ = np.empty(W.shape), np.empty(Z.shape)
-    for k in range(Z.shape[-1]):
-        moved = Z.astype(complex)
-        moved[..., k] += 1j * STEP
-        dZ[..., k] = -total_loss(name, W, moved, X, y, q).imag / STEP
-        for j in range(W.shape[-1]):
-            moved = W.astype(complex)
-            moved[..., k, j] += 1j * STEP
-            dW[..., k, j] = -total_loss(name, moved, Z, X, y, q).imag / STEP
-    return dW, dZ
+@functools.cache
+def case(name):
+    run = FORMS["runs"][name]
+    logits = np.array(run["logits"])
+    classes = logits.shape[2] if logits.ndim == 3 else None
+    ends = [
+        Network(run[end]["weights"], run[end]["biases"], classes if len(run[end]["weights"]) == 1 else None)
+        for end in ("start", "end")
+    ]
+    data = Dataset(FORMS["X"], FORMS["y" if classes is None else "class ids"], FORMS["weights"])
+    return Case(*ends, data, logits, {key: run[key] for key in ("loss", "optimizer", "lr")})
 
 
-@settings(derandomize=True, deadline=None, max_examples=120)
-@given(
-    name=st.sampled_from(NAMES),
-    ensemble=st.sampled_from([(), (1,), (3,), (2, 3), (2, 1, 2)]),
-    own_points=st.booleans(),
-    hidden=st.integers(1, 6),
-    dimension=st.integers(1, 5),
-    n=st.integers(1, 7),
-    scale=st.sampled_from([1e-3, 0.3, 1.0]),
-    seed=st.integers(0, 2**32 - 1),
-)
-def test_backward_is_the_derivative_of_the_loss(name, ensemble, own_points, hidden, dimension, n, scale, seed):
-    rng = np.random.default_rng(seed)
-    W, Z = scale * rng.normal(size=(*ensemble, hidden, dimension)), scale * rng.normal(size=(*ensemble, hidden))
-    X = rng.normal(size=(*(ensemble if own_points else ()), n, dimension))
-    y, q = rng.choice([-1.0, 1.0], n), rng.uniform(0.1, 2.0, n)
-
-    logits, cache = networks.forward((W, Z), X)
-    pull = q * y * losses.get(name).pull(y * logits)
-    dW, dZ = networks.backward((W, Z), cache, pull)
-    want_W, want_Z = descent_by_complex_step(name, W, Z, X, y, q)
-
-    assert logits.shape == (*ensemble, n)
-    assert (dW.shape, dZ.shape) == (W.shape, Z.shape)
-    # A margin is a sum of d h products whose absolute values sum to `size`, its pull has relative condition `size`
-    # at most, and the gradient is a sum over n points of terms no larger than `largest`, with at most
-    # d + h + n roundings in each, on both sides.
-    size = np.max(np.einsum("...k,...kj,...ij->...i", np.abs(Z), np.abs(W), np.abs(X)))
-    largest = n * np.abs(pull).max() * np.abs(X).max() * max(np.abs(Z).max(), np.abs(W).max() * dimension)
-    # squared loss: 1 - m itself may cancel, its terms are 1 and m.
-    largest *= 1 if name != "squared" else (1 + size) / max(np.abs(pull / q).max(), EPS)
-    bound = 2 * (dimension + hidden + n + 4) * (1 + size) * EPS * largest
-    np.testing.assert_allclose(dW, want_W, rtol=0, atol=bound)
-    np.testing.assert_allclose(dZ, want_Z, rtol=0, atol=bound)
+def flat(network):
+    return np.concatenate([a.ravel() for a in network.parameters])
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_backward_to_nine_digits(name):
-    """Typical sizes: every single entry of the gradient to a relative 1e-9."""
-    rng = np.random.default_rng(3)
-    W, Z, X = rng.normal(size=(4, 6, 3)), rng.normal(size=(4, 6)), rng.normal(size=(4, 8, 3))
-    y, q = rng.choice([-1.0, 1.0], 8), rng.uniform(0.1, 2.0, 8)
-    logits, cache = networks.forward((W, Z), X)
-    found = networks.backward((W, Z), cache, q * y * losses.get(name).pull(y * logits))
-    for got, want in zip(found, descent_by_complex_step(name, W, Z, X, y, q), strict=True):
-        np.testing.assert_allclose(got, want, rtol=1e-9, atol=0)
+def optimizer_of(options, size):
+    lr = np.full((DRAWS + 1, 1), options["lr"])
+    if options["optimizer"] == "momentum":
+        return optimizers.Momentum(lr, np.full_like(lr, 0.9), size)
+    if options["optimizer"] == "adam":
+        return optimizers.Adam(lr, (0.9, 0.999), 1e-8, size)
+    return optimizers.GradientDescent(lr)
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
-@given(
-    ensemble=st.sampled_from([(2,), (2, 3)]),
-    hidden=st.integers(1, 6),
-    dimension=st.integers(1, 5),
-    n=st.integers(1, 7),
-    seed=st.integers(0, 2**32 - 1),
-)
-def test_points_of_their_own_are_so_many_single_networks(ensemble, hidden, dimension, n, seed):
-    rng = np.random.default_rng(seed)
-    W, Z = rng.normal(size=(*ensemble, hidden, dimension)), rng.normal(size=(*ensemble, hidden))
-    X, pull = rng.normal(size=(*ensemble, n, dimension)), rng.normal(size=(*ensemble, n))
-    logits, cache = networks.forward((W, Z), X)
-    dW, dZ = networks.backward((W, Z), cache, pull)
-    # Sums of at most 30 products of normal numbers (below 6 each), in another order.
-    bound = 30 * 6**3 * EPS * 7
-    for at in np.ndindex(*ensemble):
-        single, own = networks.forward((W[at], Z[at]), X[at])
-        one_W, one_Z = networks.backward((W[at], Z[at]), own, pull[at])
-        np.testing.assert_allclose(logits[at], single, rtol=0, atol=bound)
-        np.testing.assert_allclose(dW[at], one_W, rtol=0, atol=bound)
-        np.testing.assert_allclose(dZ[at], one_Z, rtol=0, atol=bound)
+@functools.cache
+def bounds(name):
+    """How far dynsim and torch may be apart, in the logits and in the last parameters, because of rounding.
+
+    Each commits in a step the rounding of the gradient (`rounding`), of every parameter (eps of its size), and of the
+    formula of the optimizer (below 20 operations on what is of the size of the step). What that amounts to in the
+    end is measured: errors of these sizes, a thousandfold so that none is lost in rounding, and with signs at random
+    are planted into 32 copies of the run. Six standard deviations of what is seen, for each of the two, and what
+    the evaluation of the logits itself commits.
+    """
+    it = case(name)
+    form, data, loss = Form.of(it.start), it.data, it.options["loss"]
+    labels = data.y.astype(int) if form.classes else data.y
+    theta = np.tile(flat(it.start), (DRAWS + 1, 1))
+    sizes = np.cumsum([a.size for a in it.start.parameters])[:-1]
+    optimizer, rng = optimizer_of(it.options, theta.shape[1]), np.random.default_rng(0)
+    logits, own = [], []
+    for step in range(STEPS + 1):
+        parts = np.split(theta, sizes, axis=1)
+        arrays = [p.reshape(-1, *a.shape) for p, a in zip(parts, it.start.parameters, strict=True)]
+        f, grads, _ = passes(form, arrays, data.X, labels, data.weights, loss)
+        error, errors = rounding(form, arrays, data.X, labels, data.weights, loss, 1)
+        logits.append(f)
+        own.append(error[0])
+        if step < STEPS:
+            signs = AMPLIFIED * rng.choice([-1.0, 1.0], (2, *theta.shape))
+            signs[:, 0] = 0.0  # the run itself
+            direction, fuzz = (np.concatenate([a.reshape(DRAWS + 1, -1) for a in g], axis=1) for g in (grads, errors))
+            before = theta.copy()
+            optimizer.step(theta, direction + signs[0] * fuzz)
+            theta += signs[1] * EPS * (np.abs(theta) + 20 * np.abs(theta - before))
+    seen = [np.sqrt(np.mean((a[1:] - a[0]) ** 2, axis=0)) / AMPLIFIED for a in (np.moveaxis(logits, 1, 0), theta)]
+    return 2 * (6 * seen[0] + np.array(own)), 2 * 6 * seen[1]
 
 
-def test_by_hand():
-    """Two units, two points: f = 2 relu(x1 + x2) - relu(x1), pulls 3 and 10."""
-    W, Z = np.array([[1.0, 1.0], [1.0, 0.0]]), np.array([2.0, -1.0])
-    logits, cache = networks.forward((W, Z), np.array([[1.0, 2.0], [-1.0, 4.0]]))
-    np.testing.assert_array_equal(logits, [5.0, 6.0])
-    dW, dZ = networks.backward((W, Z), cache, np.array([3.0, 10.0]))
-    np.testing.assert_array_equal(dW, [[2 * (3 - 10), 2 * (6 + 40)], [-3.0, -6.0]])
-    np.testing.assert_array_equal(dZ, [3 * 3 + 10 * 3, 3 * 1])
-
-
-def test_at_the_kink_the_derivative_is_zero():
-    W, Z = np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([2.0, 3.0])
-    _, cache = networks.forward((W, Z), np.array([[0.0, 1.0]]))
-    dW, dZ = networks.backward((W, Z), cache, np.array([1.0]))
-    np.testing.assert_array_equal(dW, np.zeros((2, 2)))
-    np.testing.assert_array_equal(dZ, np.zeros(2))
-
-
-def test_the_passes_leave_their_arguments_alone():
-    rng = np.random.default_rng(0)
-    W, Z, X, pull = (rng.normal(size=s) for s in ((2, 3, 4), (2, 3), (5, 4), (2, 5)))
-    before = [a.copy() for a in (W, Z, X, pull)]
-    for array in (W, Z, X, pull):
-        array.setflags(write=False)
-    _, cache = networks.forward((W, Z), X)
-    networks.backward((W, Z), cache, pull)
-    for array, kept in zip((W, Z, X, pull), before, strict=True):
-        np.testing.assert_array_equal(array, kept)
+@pytest.mark.parametrize("name", FORMS["runs"])
+def test_training_replays_every_form_and_optimizer(name):
+    it, run, (logits, last) = case(name), case(name).run(), bounds(name)
+    assert run.logits.shape == it.logits.shape
+    assert max(logits.max(), last.max()) < 1e-10
+    assert np.all(np.abs(run.logits - it.logits) <= logits)
+    assert np.all(np.abs(flat(run.network) - flat(it.end)) <= last)
