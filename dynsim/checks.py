@@ -103,8 +103,8 @@ def times(name: str, value: ArrayLike, *, infinite: bool = False) -> Floats:
 
 
 def frozen(values: NDArray[Any]) -> NDArray[Any]:
-    """A read-only copy."""
-    out = np.array(values)
+    """A read-only copy, its last axis contiguous."""
+    out = np.array(values, order="C")
     out.setflags(write=False)
     return out
 
