@@ -234,8 +234,10 @@ def _check_layers(arrays: list[Floats], axes: int, classes: int | None) -> int |
             f"Z must have shape (..., {width}), or (..., C, {width}) for C classes, with as many leading axes as "
             f"W, got {Z.shape} for W of shape {arrays[0].shape}"
         )
-    if any(0 in w.shape[axes:] for w in arrays):
-        raise ValueError(f"W must have at least one unit and one input, got shape {arrays[0].shape}")
+    for i, w in enumerate(arrays):
+        if 0 in w.shape[axes:]:
+            name = _name(i, len(arrays))
+            raise ValueError(f"{name} must have at least one unit and one input, got shape {w.shape}")
     found = int(Z.shape[-2]) if own == 2 else None
     if found is not None and found < 2:
         raise ValueError(f"Z must have at least 2 classes, got shape {Z.shape}")

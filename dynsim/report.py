@@ -108,7 +108,7 @@ def _number(value: float) -> str:
 
 def _rule(found: Comparison) -> str:
     run = found.empirical
-    if (name := run.meta.get("optimizer", "gd")) == "flow":
+    if (name := str(run.meta.get("optimizer", "gd"))) == "flow":
         return "gradient flow"
     return f"lr {_known(run.lr)}" + f", {name}" * (name != "gd")
 

@@ -522,6 +522,7 @@ def test_an_interrupted_run_keeps_what_was_recorded(monkeypatch, form, steps_don
         ({"weights": np.ones((2, 6))}, r"weights must be .* the ensemble's shape \(\), got shape \(2, 6\)$"),
         ({"weights": np.zeros(6)}, "weights must not all be 0 for a network$"),
         ({"workers": 0}, "workers must be an integer of at least 1, got 0$"),
+        ({"sampling": "epochs"}, "batch_size must be given for sampling 'epochs', got None$"),
         ({"sampling": "shuffled"}, "sampling must be one of 'replacement', 'epochs', got 'shuffled'$"),
         ({"steps": -1}, "steps must be an integer of at least 0, got -1$"),
         ({"steps": 10.0}, r"steps must be an integer of at least 0, got 10\.0$"),
@@ -539,6 +540,12 @@ def test_errors(change, message):
     network, data = generic()
     with pytest.raises(ValueError, match=message):
         train(network, data, **({"lr": 0.1, "steps": 10} | change))
+
+
+def test_an_ensemble_without_members():
+    network, data = generic((3,))
+    with pytest.raises(ValueError, match=r"network must have at least one member, got .* shape \(0,\)$"):
+        train(network[:0], data, lr=0.1, steps=1)
 
 
 def test_a_network_for_points_of_another_dimension():

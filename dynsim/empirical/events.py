@@ -11,25 +11,29 @@ from scipy.optimize import brentq
 
 from dynsim.checks import Floats
 from dynsim.empirical.held import HeldGates, Kinks
-from dynsim.empirical.sliding import OFF, ON, SLIDES, Sides
+from dynsim.empirical.surfaces import OFF, ON, SLIDES, Sides
 
 #: A sliding kink is left when its gate is this far outside [0, 1]: then the side it goes to is beyond doubt.
 _BEYOND = 1e-10
 #: Where a kink may be touched within a step, the step is looked at in this many places.
 _PLACES = 12
+#: How far ahead the gates of sliding kinks are looked at for their rates, relative to the weights.
+_AHEAD = 1e-6
+
+#: Makes the solution inside a step, a function of time.
+Dense = Callable[[], Callable[[float], Floats]]
 
 
 class Look(NamedTuple):
     """What is watched at one time: everything is positive until the next event.
 
-    kinks: (kinks,), how far each pre-activation is on the side of its gate, rounding allowed for.
-    rates: (kinks,), their derivatives. slides: (3 s,), for each sliding kink gamma, 1 - gamma and -e.
+    values: (kinks + 3 s,), how far each pre-activation is on the side of its gate, rounding allowed for; then, for
+    each sliding kink, gamma, 1 - gamma and -e. rates: their derivatives.
     speed, free: length of the field, and of the field before it was projected.
     """
 
-    kinks: Floats
+    values: Floats
     rates: Floats
-    slides: Floats
     speed: float
     free: float
 
@@ -44,20 +48,21 @@ class Event(NamedTuple):
 
 def look(field: HeldGates, state: Floats) -> tuple[Look, Floats]:
     """What is watched at the end of a step, and the slack to watch with inside it."""
-    speed = field.respond(state)
-    slack = field.slack()
-    found = Look(
-        field.sign * field.a + slack,
-        field.sign * field.rates(speed),
-        _slides(field),
-        float(np.linalg.norm(speed)),
-        field.scale(),
-    )
-    return found, slack
+    velocity = np.array(field.respond(state))
+    slack, speed, free = field.slack(), float(np.linalg.norm(velocity)), field.scale()
+    values, rates = field.sign * field.a + slack, field.sign * field.rates(velocity)
+    if not field.sliding.size:
+        return Look(values, rates, speed, free), slack
+    slides = _slides(field)
+    # Gates have no derivative at hand: a difference, over a millionth of the way to the size of the weights.
+    ahead = _AHEAD * float(np.linalg.norm(state)) / speed if speed > 0.0 else 1.0
+    field.respond(state + ahead * velocity)
+    change = (_slides(field) - slides) / ahead
+    return Look(np.concatenate([values, slides]), np.concatenate([rates, change]), speed, free), slack
 
 
 def first(
-    field: HeldGates, dense: Callable[[], Callable[[float], Floats]], span: tuple[float, float], looks: tuple[Look, Look], slack: Floats
+    field: HeldGates, dense: Dense, span: tuple[float, float], looks: tuple[Look, Look], slack: Floats
 ) -> Event | None:
     """The first event in a step, or None.
 
@@ -65,7 +70,7 @@ def first(
     ----------
     field : HeldGates
     dense : callable
-        Makes the solution within the step, a function of time; called only where there may be an event.
+        Called only where there may be an event.
     span : (float, float)
         Start and end of the step.
     looks : (Look, Look)
@@ -75,9 +80,9 @@ def first(
 
     Notes
     -----
-    A pre-activation that keeps its sign at both ends may have lost it in between. The cubic through its two values
-    and rates lies within the hull of its four control points: only where one of them is negative is the step
-    looked at in twelve places, and at the lowest points of the parabolas through them.
+    What keeps its sign at both ends may have lost it in between. The cubic through its two values and rates lies
+    within the hull of its four control points: only where one of them is negative is the step looked at in twelve
+    places, and at the lowest points of the parabolas through them.
     """
     if not _suspicious(looks, span[1] - span[0]):
         return None
@@ -128,16 +133,12 @@ def _slides(field: HeldGates) -> Floats:
 
 def _suspicious(looks: tuple[Look, Look], length: float) -> bool:
     before, after = looks
-    if field_min(after.kinks) < 0.0 or field_min(after.slides) < 0.0:
-        return True
     third = length / 3.0
-    if field_min(before.kinks + third * before.rates) < 0.0 or field_min(after.kinks - third * after.rates) < 0.0:
-        return True
-    change = 0.5 * np.abs(after.slides - before.slides)
-    return field_min(np.minimum(before.slides, after.slides) - change) < 0.0
+    controls = (after.values, before.values + third * before.rates, after.values - third * after.rates)
+    return any(_least(values) < 0.0 for values in controls)
 
 
-def field_min(values: Floats) -> float:
+def _least(values: Floats) -> float:
     return float(values.min()) if values.size else np.inf
 
 
@@ -157,12 +158,12 @@ def _bracket(watch: Callable[[float], Floats], span: tuple[float, float]) -> tup
 
 
 def _lowest(three: list[Floats]) -> float | None:
-    """Where a parabola through three values has a negative lowest point, in units of their distance from the middle."""
+    """Where a parabola through three values is lowest, and negative: from the middle, in their distances."""
     slope, bend = 0.5 * (three[2] - three[0]), three[2] - 2.0 * three[1] + three[0]
     inner = bend > np.abs(slope)
     with np.errstate(divide="ignore", invalid="ignore"):
         depth = np.where(inner, three[1] - 0.5 * slope * slope / bend, np.inf)
-    if not field_min(depth) < 0.0:
+    if not _least(depth) < 0.0:
         return None
     k = int(np.argmin(depth))
     return float(-slope[k] / bend[k])

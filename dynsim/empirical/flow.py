@@ -46,24 +46,25 @@ def flow(
     batch_size: None = None,
     progress: bool = False,
 ) -> Trajectory:
-    """Follow the gradient flow d theta/dt = -grad L, L = sum_i q_i l(y_i f(x_i)), of the network that `train` trains.
+    """Follow the gradient flow d theta/dt = -grad L, L = sum_i q_i l(y_i f(x_i)), of one network or many.
 
-    Between two kinks of the ReLUs (and of the hinge loss) the field is smooth and is integrated by scipy's DOP853;
-    each kink is a root at which the integration stops and starts anew, across the kink or along it where both sides
-    point at it (Filippov's solution; docs/flow.md).
+    It is what `train` tends to as lr -> 0 at fixed t = lr x step. Between two kinks of the ReLUs (and of the hinge
+    loss) the field is smooth and is integrated by scipy's DOP853; each kink is a root at which the integration
+    stops and starts anew, across the kink, or along it where both sides point at it (Filippov's solution;
+    docs/flow.md).
 
     Parameters
     ----------
     network : Network
-        The start: any depth, diagonal inner layers, biases, softmax readout. The networks of an ensemble are followed
-        one after the other.
+        The start: any depth, diagonal inner layers, biases, softmax readout. The networks of an ensemble are
+        followed one after the other.
     data : Dataset
     loss : str
     times : array_like, shape (T,)
         When to record: increasing, at least 0; the unit is lr x step.
     rtol, atol : float
-        Tolerances of the parameters for one step of the integration. Lower atol for networks that start from weights
-        below about 1e-6.
+        Tolerances of the parameters for one step of the integration. Lower atol for networks that start from
+        weights below about 1e-6.
     batch_size : None
         The flow has no batches.
     progress : bool
@@ -73,20 +74,20 @@ def flow(
     -------
     Trajectory
         With `step` and `lr` None and `network` that of the last time. A keyboard interrupt ends it with the status
-        INTERRUPTED and what was recorded. `meta` says: "events", how often a gate or a hinge switched; "sliding", how
-        many slid at once at most; "evaluations" of the field; "drift", the largest change of
-        \\|incoming weights\\|^2 - \\|outgoing weights\\|^2 of a unit, relative to the largest sum of the two in its network
-        (0 for the exact flow); "ambiguous", how often the flow could have gone on in two ways (docs/flow.md).
+        INTERRUPTED and what was recorded. `meta` says: "events", how often the gates were chosen anew; "sliding",
+        how many gates slid at once at most; "evaluations" of the field; "drift", the largest change of
+        \\|incoming\\|^2 - \\|outgoing\\|^2 of a unit, relative to the largest sum of the two in its network (0 for
+        the exact flow); "ambiguous", at how many events the flow could have gone on in several ways (docs/flow.md).
 
     Raises
     ------
     ValueError
-        For times that decrease or are negative, tolerances that are not positive, an unknown loss, data with another
-        number of inputs or other labels than the readout needs, a softmax with another loss than cross-entropy, or a
-        batch size.
+        For times that decrease or are negative, tolerances that are not positive, an unknown loss, data with
+        another number of inputs or other labels than the readout needs, a softmax with another loss than
+        cross-entropy, or a batch size.
     FlowError
-        Where the flow cannot be followed to the last time: a cascade of events that does not end, numbers that
-        overflow, invariants that drift by more than 1e4 (rtol + atol).
+        Where the flow cannot be followed to the last time: a cascade of events that does not end, gates of which no
+        choice is consistent, numbers that overflow, invariants that drift by more than 1e4 (rtol + atol).
 
     Notes
     -----
@@ -103,17 +104,19 @@ def flow(
            [ 1.        , -0.        ]])
     """
     ts, relative, absolute = _checked(network, data, loss, times, rtol, atol, batch_size)
-    paths = [Path(member, data, loss, ts, relative, absolute) for member in network.flat()]
-    try:
-        _follow(paths, progress)
-    except KeyboardInterrupt:
-        message = f"interrupted at t = {_reached(paths):.6g}; what was recorded is kept"
-        return _result(network, data, loss, paths, Status.INTERRUPTED, message)
-    except BrokenError as error:
-        at = _reached(paths)
-        message = f"the flow stopped at t = {at:.10g} of {ts[-1]:.10g}: {error}"
-        raise FlowError(message, at, _result(network, data, loss, paths, error.status, message)) from error
-    return _result(network, data, loss, paths, Status.FINISHED, "")
+    # An overflow ends in a FlowError; numpy's own warnings would only repeat it.
+    with np.errstate(all="ignore"):
+        paths = [Path(member, data, loss, ts, relative, absolute) for member in network.flat()]
+        try:
+            _follow(paths, progress)
+        except KeyboardInterrupt:
+            message = f"interrupted at t = {_reached(paths):.6g}; what was recorded is kept"
+            return _result(network, data, loss, paths, Status.INTERRUPTED, message)
+        except BrokenError as error:
+            at = _reached(paths)
+            message = f"the flow stopped at t = {at:.10g} of {ts[-1]:.10g}: {error}"
+            raise FlowError(message, at, _result(network, data, loss, paths, error.status, message)) from error
+        return _result(network, data, loss, paths, Status.FINISHED, "")
 
 
 def _checked(
@@ -133,8 +136,7 @@ def _follow(paths: list[Path], progress: bool) -> None:
     from tqdm import tqdm
 
     total = sum(len(path.times) for path in paths)
-    # An overflow ends in a step size of 0, which is reported; numpy's own warnings would only repeat it.
-    with np.errstate(all="ignore"), tqdm(total=total, disable=not progress, unit="record") as bar:
+    with tqdm(total=total, disable=not progress, unit="record") as bar:
         for path in paths:
             path.follow(bar.update)
 
@@ -151,8 +153,8 @@ def _result(
     logits = np.stack([path.logits()[:rows] for path in paths], axis=1)
     last = None
     if status == Status.FINISHED:
-        ends = network.flat().with_parameters([np.stack(p) for p in zip(*(path.last() for path in paths), strict=True)])
-        last = network.with_parameters([a.reshape((*lead, *a.shape[1:])) for a in ends.parameters])
+        arrays = [np.stack(layer) for layer in zip(*(path.last() for path in paths), strict=True)]
+        last = network.with_parameters([a.reshape((*lead, *a.shape[1:])) for a in arrays])
     return Trajectory(
         paths[0].times[:rows],
         logits.reshape(rows, *lead, *logits.shape[2:]),

@@ -9,6 +9,7 @@ an integrator may look across one without harm.
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -89,7 +90,7 @@ class HeldGates:
         """The rows of the parameters, of the field and of a velocity, and every layer's views into them."""
         shapes = [p.shape for p in self.network.parameters]
         edges = np.cumsum([0, *(int(np.prod(shape, dtype=int)) for shape in shapes)])
-        self.slots = [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        self.slots = [slice(int(a), int(b)) for a, b in itertools.pairwise(edges)]
         self.shapes, self.size = shapes, int(edges[-1])
         self.diagonal = [self.network.is_diagonal(layer) for layer in range(self.depth)]
         self.flat, self.out, self._velocity = np.zeros(self.size), np.zeros(self.size), np.zeros(self.size)
@@ -99,7 +100,7 @@ class HeldGates:
         self._WT = [w.T for w in self.W]
 
     def views(self, rows: Floats) -> tuple[list[Floats], list[Floats]]:
-        """Weights (..., units, inputs) and biases (..., units, 1) in rows (..., size); diagonal ones (..., units, 1)."""
+        """Weights (..., units, inputs), diagonal ones and biases (..., units, 1), of parameters (..., size)."""
         lead = rows.shape[:-1]
         inputs = [1 if self.diagonal[i] else self.shapes[i][-1] for i in range(self.depth)]
         sizes = [(s, (s.stop - s.start) // m, m) for s, m in zip(self.slots, inputs, strict=False)]
@@ -122,7 +123,7 @@ class HeldGates:
 
     def layers(self, row: Floats) -> list[Floats]:
         """The part of every hidden layer in a row of kinks, shape (units, n)."""
-        return [row[a:b].reshape(-1, self.points) for a, b in zip(self.edges[:-1], self.edges[1:], strict=True)]
+        return [row[a:b].reshape(-1, self.points) for a, b in itertools.pairwise(self.edges)]
 
     def pack(self, network: Network) -> Floats:
         """The row of parameters of a network of this form."""
@@ -231,13 +232,16 @@ class HeldGates:
     def fractions(self) -> tuple[Floats, Floats]:
         """gamma of every sliding kink, and by how much its push grows with gamma, e; see `Followers`.
 
-        After `respond`; gamma is infinite or NaN where e is 0.
+        After `respond`. Where nothing arrives at the gate (e = 0), gamma does not matter and is 1/2.
         """
         kinks, place, along, ratio = self.members
         force = self.raw[kinks] * ratio
+        if not self.sliding.size:
+            return np.zeros(0), np.zeros(0)
         e = np.bincount(place, force, len(self.sliding))
         against = np.bincount(place, np.where(along < 0, force, 0.0), len(self.sliding))
-        return (self.pushes + against) / e, e
+        half = np.full(len(e), 0.5)
+        return np.divide(self.pushes + against, e, out=half, where=e != 0.0), np.asarray(e, dtype=np.float64)
 
     def _project(self) -> None:
         """theta' + N^T delta with N theta' = 0: what is left of the field along all sliding kinks."""

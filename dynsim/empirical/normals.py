@@ -13,9 +13,9 @@ from dynsim.checks import Floats
 if TYPE_CHECKING:
     from dynsim.empirical.held import HeldGates
 
-#: Normals of unit length whose Cholesky factor has a smaller diagonal entry go to the singular value decomposition.
+#: Unit normals whose Cholesky factor has a smaller diagonal entry go to the singular value decomposition.
 _CLOSE = 1e-4
-#: Relative singular values below this are 0: the normals are dependent (repeated points, more points than dimensions).
+#: Singular values below this, relative to the largest, are 0: normals may be dependent.
 _DEPENDENT = 1e-12
 
 
@@ -63,7 +63,10 @@ def solve(rows: Floats, force: Floats) -> Floats:
 def pseudoinverse(rows: Floats) -> Floats:
     """The matrix, shape of rows, whose product with a force is -delta of `solve`."""
     unit, length, factor = _normalized(rows)
-    inverse = np.linalg.pinv(unit.T, rcond=_DEPENDENT) if factor is None else lapack.dpotrs(factor, unit, lower=1)[0]
+    if factor is None:
+        inverse = np.linalg.pinv(unit.T, rcond=_DEPENDENT)
+    else:
+        inverse = lapack.dpotrs(factor, unit, lower=1)[0]
     return np.asarray(inverse / length[:, None])
 
 

@@ -11,7 +11,8 @@ from dynsim.checks import Floats
 from dynsim.dataset import Dataset
 from dynsim.empirical import events, sliding
 from dynsim.empirical.events import Event, Look
-from dynsim.empirical.held import HeldGates
+from dynsim.empirical.held import HeldGates, Kinks
+from dynsim.empirical.surfaces import OFF, Sides
 from dynsim.network import Network
 from dynsim.trajectory import Status
 
@@ -22,13 +23,20 @@ _ENDED = 1e-14
 #: How far the invariants may drift, in units of rtol + atol and relative to the largest unit.
 _DRIFT = 1e4
 
+_TRY_SMALLER = "; try a smaller initial scale, or a loss with a bounded pull"
+_TRY_TRAINING = "; try a start that is moved a little, or train with a small lr"
+
 
 class BrokenError(Exception):
     """The flow cannot be followed any further; the text says why and what to try."""
 
-    def __init__(self, message: str, status: Status = Status.INTERRUPTED) -> None:
-        super().__init__(message)
-        self.status = status
+    status = Status.INTERRUPTED
+
+
+class OverflowedError(BrokenError):
+    """Because numbers are too large."""
+
+    status = Status.DIVERGED
 
 
 class Path:
@@ -40,8 +48,8 @@ class Path:
         How far the flow has been followed.
     states : ndarray, shape (T, size)
         Parameters at the times asked for, the first `done` of them.
-    events, sliding : int
-        Number of events; largest number of kinks that slid at once.
+    events, sliding, ambiguous : int
+        Number of events; largest number of kinks that slid at once; events after which there were several ways.
     drift : float
         Largest change of |incoming|^2 - |outgoing|^2 of a hidden unit, relative to the largest sum of the two.
     """
@@ -56,7 +64,6 @@ class Path:
         self.time, self.state = 0.0, self.field.pack(network)
         self.states, self.done = np.empty((len(times), self.field.size)), 0
         self.events, self.sliding, self.ambiguous, self.drift = 0, 0, 0, 0.0
-        self._progress: Callable[[int], object] = int
         self._anchor, self._since, self._length, self._largest = 0.0, 0, 0.0, 0.0
         self._conserved = self.field.invariants(self.state)[0]
 
@@ -66,7 +73,8 @@ class Path:
         Raises
         ------
         BrokenError
-            For numbers that are not finite, a step size of 0, a cascade of events, drifting invariants.
+            For a cascade of events, gates of which no choice is consistent, or drifting invariants; as an
+            OverflowedError for numbers that are not finite.
         """
         self._progress = progress
         if self.times[0] == 0.0:
@@ -92,28 +100,27 @@ class Path:
         """Gates as relu' has them, 0 on a kink, unless that is not consistent there."""
         field = self.field
         field.forward(self.state)
-        # Twice: with the gates set, the upper layers see what the lower ones pass.
+        # Once a layer: the upper ones see what the lower ones pass only when the gates of those are set.
         for _ in range(field.depth):
             field.hold((field.a > 0.0).astype(np.float64), field.sliding)
             field.forward(self.state)
         at = sliding.boundary(field, self.state)
         self.state = sliding.onto(field, self.state, at)
-        self._settle(at, np.full(len(at), sliding.OFF, dtype=np.int8))
+        self._settle(at, np.full(len(at), OFF, dtype=np.int8))
 
     def _stretch(self) -> None:
         """Follow the smooth field to the next event or to the last time."""
-        before, _ = events.look(self.field, self.state)
+        before, _ = self._look()
         if self._ended(before):
             return
         last = float(self.times[-1])
         first = min(self._length, last - self.time) or None
         solver = DOP853(self.field, self.time, self.state, last, first_step=first, rtol=self.rtol, atol=self.atol)
         while solver.status == "running":
-            message = solver.step()
-            if solver.status == "failed":
-                raise BrokenError(f"the step size went to 0 ({message})")
+            if message := solver.step():
+                raise OverflowedError(f"the step size went to 0 ({message}){_TRY_SMALLER}")
             self._length = float(solver.t - solver.t_old)
-            after, slack = events.look(self.field, solver.y)
+            after, slack = self._look(solver.y)
             span = (float(solver.t_old), float(solver.t))
             event = events.first(self.field, solver.dense_output, span, (before, after), slack)
             self._advance(solver, event)
@@ -123,6 +130,12 @@ class Path:
                 return None
             before = after
         return None
+
+    def _look(self, state: Floats | None = None) -> tuple[Look, Floats]:
+        found = events.look(self.field, self.state if state is None else state)
+        if not np.isfinite(found[0].free):
+            raise OverflowedError(f"the weights or their gradient are not finite{_TRY_SMALLER}")
+        return found
 
     def _advance(self, solver: DOP853, event: Event | None) -> None:
         """Record what was asked for up to the end of the step or the event in it."""
@@ -142,6 +155,7 @@ class Path:
             if not field.straight:
                 solver.y[:] = sliding.onto(field, solver.y, field.sliding)
             self.state = np.array(solver.y)
+        self._check()
 
     def _switch(self, event: Event) -> None:
         """Choose the gates with which it goes on after an event."""
@@ -150,28 +164,28 @@ class Path:
         field = self.field
         velocity = np.array(field.respond(event.state))
         left, sides, free = events.leaving(field, event)
-        self.ambiguous += free
-        at = np.union1d(sliding.boundary(field, event.state), field.members.kinks)
-        at = np.union1d(at, event.which[event.which < field.kinks])
+        arrived = event.which[event.which < field.kinks]
+        at = np.union1d(np.union1d(sliding.boundary(field, event.state), field.members.kinks), arrived)
         first = events.heading(field, velocity, at)
         first[np.searchsorted(at, left)] = sides
         self.state = sliding.onto(field, event.state, at)
-        self._settle(at, first)
-        self._check()
+        chosen = self._settle(at, first)
+        self.ambiguous += bool(free) or sliding.ambiguous(field, self.state, at, chosen, arrived)
 
-    def _settle(self, at: sliding.Kinks, sides: sliding.Sides) -> None:
+    def _settle(self, at: Kinks, sides: Sides) -> Sides:
         try:
-            sliding.settle(self.field, self.state, at, sides)
+            chosen = sliding.settle(self.field, self.state, at, sides)
         except sliding.UnsettledError as error:
-            raise BrokenError(str(error)) from error
-        self.sliding = max(self.sliding, len(self.field.sliding))
+            raise BrokenError(f"{error}{_TRY_TRAINING}") from error
+        self.sliding = max(self.sliding, len(self.field.members.kinks))
+        return chosen
 
     def _count(self, time: float) -> None:
         if time > self._anchor * (1.0 + 1e-9):
             self._anchor, self._since = time, 0
         self._since += 1
         if self._since > _PATIENCE:
-            raise BrokenError(f"{self._since} events without progress: a cascade that does not end")
+            raise BrokenError(f"{self._since} events without progress, a cascade that does not end{_TRY_TRAINING}")
 
     def _ended(self, now: Look) -> bool:
         """Whether nothing moves any more; then the rest is constant."""
@@ -187,7 +201,6 @@ class Path:
         self.states[self.done : self.done + len(states)] = states
         self.done += len(states)
         self._progress(len(states))
-        self._check()
 
     def _check(self) -> None:
         """The invariants, which the flow conserves across and along kinks."""
@@ -195,4 +208,7 @@ class Path:
         if size > 0.0:
             self.drift = max(self.drift, float(np.max(np.abs(now - self._conserved))) / size)
         if self.drift > _DRIFT * (self.rtol + self.atol):
-            raise BrokenError(f"|incoming|^2 - |outgoing|^2 of a unit drifted by {self.drift:.3g}")
+            raise BrokenError(
+                f"|incoming|^2 - |outgoing|^2 of a unit, which the flow conserves, drifted by {self.drift:.3g}; "
+                "try lower tolerances, or an atol that is small beside the weights"
+            )

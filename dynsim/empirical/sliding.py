@@ -1,37 +1,31 @@
 """Which gates open, close, or slide: Filippov's choice at the kinks on which a network sits.
 
 On a kink the gate gamma may be any number from 0 to 1. What it has to be follows from what the pre-activation a
-does next: gamma = 1 where a grows, 0 where it falls, and in between where it stays 0. In a direction n = d a /
-d theta the field jumps by e n across the kink, e being what arrives at the gate from behind; so da/dt grows with
-gamma where e > 0 (the kink repels, weights cross it) and falls where e < 0 (it attracts: both sides point at it, and
-the weights slide). See docs/flow.md.
+does next: gamma = 1 where a grows, 0 where it falls, and in between where it stays 0. Across the kink the field
+jumps by e n, n = d a/d theta, e being what arrives at the gate from behind; so da/dt grows with gamma where e > 0
+(the kink repels, weights cross it) and falls where e < 0 (it attracts: where both sides point at it, the weights
+slide). See docs/flow.md.
 """
 
 from __future__ import annotations
 
 import itertools
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dynsim.checks import Floats
-from dynsim.empirical import normals
-from dynsim.empirical.held import Followers, HeldGates, Kinks
+from dynsim.empirical import normals, surfaces
+from dynsim.empirical.held import HeldGates, Kinks
+from dynsim.empirical.surfaces import OFF, ON, SLIDES, Flags, Sides, Surfaces
 
-#: The states of a kink: gate 0, gate 1, in between; and, where gates are 1 on both sides of it, all of them 0.
-OFF, ON, SLIDES, RESTS = 0, 1, 2, 3
-Sides = NDArray[np.int8]
-Flags = NDArray[np.bool_]
-
+#: A surface with gates 1 on either side may also be at rest with all of them 0, as relu'(0) = 0 has it.
+_RESTS = 3
 #: A gate may be this far outside [0, 1] before it leaves: it leaves on the far side, where all rates have a sign.
 _BEYOND = 1e-11
-#: Up to this many kinks at once every choice is tried where pivoting finds none: 3^7 = 2187.
-_TRIED = 7
-
-
-#: Normals with 1 - |cosine| below this are parallel.
-_PARALLEL = 1e-13
+#: Up to this many surfaces at once every choice is tried where pivoting finds none: 3^6 = 729.
+_TRIED = 6
+#: How often kinks that hang may change while the others do not.
+_ROUNDS = 4
 
 
 class UnsettledError(Exception):
@@ -39,13 +33,13 @@ class UnsettledError(Exception):
 
 
 def boundary(field: HeldGates, state: Floats) -> Kinks:
-    """The kinks on which a state sits, to rounding."""
+    """The kinks on which a state sits, to four times what rounding explains: an event is found one rounding late."""
     field.forward(state)
-    return np.flatnonzero(np.abs(field.a) <= field.slack())
+    return np.flatnonzero(np.abs(field.a) <= 4.0 * field.slack())
 
 
 def onto(field: HeldGates, state: Floats, kinks: Kinks) -> Floats:
-    """The nearest state whose pre-activations are 0 at these kinks: Newton's method, twice."""
+    """The nearest state whose pre-activations are 0 at these kinks, for a state that is close: two Newton steps."""
     out = np.array(state)
     for _ in range(2 * bool(len(kinks))):
         field.forward(out)
@@ -56,36 +50,6 @@ def onto(field: HeldGates, state: Floats, kinks: Kinks) -> Floats:
         unit = rows[far] / length[far, None]
         out -= np.linalg.lstsq(unit, field.a[kinks][far] / length[far], rcond=1e-12)[0]
     return out
-
-
-class Groups(NamedTuple):
-    """Kinks of one unit whose normals are parallel, and which are therefore one surface with one gamma.
-
-    kinks: all kinks, increasing. of: of which group each is. along, ratio: its normal beside that of the first in its
-    group. both: whether a group has active sides on both sides.
-    """
-
-    kinks: Kinks
-    of: NDArray[np.intp]
-    along: Floats
-    ratio: Floats
-    both: Flags
-
-
-def grouped(field: HeldGates, kinks: Kinks, hangs: Flags) -> Groups:
-    """Which kinks coincide with the gates as they are held, at the last state; those that hang are left alone."""
-    rows = normals.of(field, kinks)
-    length = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    unit = rows / np.where(length > 0.0, length, 1.0)[:, None]
-    inner = unit @ unit.T
-    place = field.layer_of[kinks] * (1 + field.unit_of.max(initial=0)) + field.unit_of[kinks]
-    same = (np.abs(inner) > 1.0 - _PARALLEL) & (place[:, None] == place) & ~hangs & ~hangs[:, None]
-    lead, of = np.unique(np.argmax(same | np.eye(len(kinks), dtype=bool), axis=1), return_inverse=True)
-    first = lead[of]
-    along = np.where(inner[np.arange(len(kinks)), first] < 0.0, -1.0, 1.0)
-    ratio = length / np.where(length[first] > 0.0, length[first], 1.0)
-    both = np.bincount(of, along < 0, len(lead)) > 0
-    return Groups(kinks, of, along, ratio, both)
 
 
 def settle(field: HeldGates, state: Floats, kinks: Kinks, sides: Sides) -> Sides:
@@ -115,9 +79,9 @@ def settle(field: HeldGates, state: Floats, kinks: Kinks, sides: Sides) -> Sides
 
     Notes
     -----
-    Pivoting: every group of kinks that contradicts its side goes to the side it asks for, all at once; when a choice
-    comes back, only the first of them does (Murty's rule, which ends for the P-matrices of attracting kinks with
-    independent normals). Where that does not end, up to seven groups are tried in all ways.
+    Pivoting: every surface that contradicts its side goes to the side it asks for, all at once; when a choice comes
+    back, only the first of them does (Murty's rule, which ends for the P-matrices of attracting kinks with
+    independent normals). Where that does not end, up to six surfaces are tried in all ways.
     """
     choice, seen, one = np.array(sides, dtype=np.int8), set(), False
     for _ in range(20 + 20 * len(kinks)):
@@ -132,49 +96,95 @@ def settle(field: HeldGates, state: Floats, kinks: Kinks, sides: Sides) -> Sides
     return _tried(field, state, kinks)
 
 
+def ambiguous(field: HeldGates, state: Floats, kinks: Kinks, sides: Sides, arrived: Kinks) -> bool:
+    """Whether the choice that `settle` made at an event is one of several (docs/flow.md, section 4).
+
+    `sides` is that choice, `arrived` the kinks that the state came to; the gates are settled, and again on return.
+    """
+    _, counts = np.unique(surfaces.unit_numbers(field, kinks), return_counts=True)
+    if field.depth <= 2 and counts.max(initial=0) < field.points:
+        return False
+    hangs = surfaces.hanging(field, state, kinks)
+    surfaces.hold(field, np.where(sides == SLIDES, ON, sides).astype(np.int8), surfaces.alone(kinks))
+    field.forward(state)
+    apart = surfaces.coincident(field, kinks, hangs)
+    _wanted(field, state, kinks, sides)
+    split = len(np.unique(apart.of[np.isin(kinks, field.members.kinks)])) > len(field.sliding)
+    new = np.isin(kinks, arrived)
+    return split or _collapsed(field, apart, new & ~hangs) or _torn(field, kinks, hangs, new)
+
+
+def _collapsed(field: HeldGates, found: Surfaces, arrived: Flags) -> bool:
+    """Whether the weights of a unit came to 0 while a point repels it: it may stay, or leave in several ways."""
+    owner = surfaces.unit_numbers(field, found.kinks)
+    for unit in np.unique(owner[arrived & (field.layer_of[found.kinks] < field.depth - 1)]):
+        own = owner == unit
+        whole = np.sum(own) == field.points and len(np.unique(found.of[own])) > 1
+        if whole and np.any(field.raw[found.kinks[own]] > 0.0):
+            return True
+    return False
+
+
+def _torn(field: HeldGates, kinks: Kinks, hangs: Flags, arrived: Flags) -> bool:
+    """Whether a kink hangs on two units on their own kinks, one of which would open it and the other close it."""
+    layer, unit, point = field.layer_of[kinks], field.unit_of[kinks], field.point_of[kinks]
+    for k in np.flatnonzero(hangs):
+        below = (layer == layer[k] - 1) & (point == point[k])
+        if np.any(below & arrived) and not field.diagonal[layer[k]]:
+            signs = np.sign(field.W[layer[k]][unit[k], unit[below]])
+            if signs.min() < 0.0 < signs.max():
+                return True
+    return False
+
+
+def _tried(field: HeldGates, state: Floats, kinks: Kinks) -> Sides:
+    """The first of all choices that is consistent; kinks that hang follow those below."""
+    hangs = surfaces.hanging(field, state, kinks)
+    found = surfaces.coincident(field, kinks, hangs)
+    free = np.unique(found.of[~hangs])
+    choice = np.zeros(len(found.both), dtype=np.int8)
+    for every in itertools.product((OFF, ON, SLIDES), repeat=len(free) if len(free) <= _TRIED else 0):
+        choice[free] = every
+        sides = _of_kinks(found, choice)
+        for _ in range(_ROUNDS):
+            wanted, _of = _wanted(field, state, kinks, sides)
+            if np.array_equal(wanted, sides):
+                return sides
+            if np.any(wanted[~hangs] != sides[~hangs]):
+                break
+            sides = wanted
+    raise UnsettledError(f"no choice of the gates at {len(kinks)} simultaneous kinks is consistent")
+
+
+# ---- one round of asking -----------------------------------------------------------------------------------
+
+
 def _wanted(field: HeldGates, state: Floats, kinks: Kinks, sides: Sides) -> tuple[Sides, Kinks]:
-    """The sides asked for while some are held, the same where they are consistent; and the group of every kink."""
+    """The sides asked for while some are held, the same where these are consistent; the surface of every kink."""
     if not len(kinks):
         field.hold(field.gates, kinks)
         return sides, kinks
-    hangs = _hanging(field, state, kinks)
+    hangs = surfaces.hanging(field, state, kinks)
     # Which kinks coincide depends on the gates below them.
-    _hold(field, kinks, sides, alone(kinks))
+    surfaces.hold(field, sides, surfaces.alone(kinks))
     field.forward(state)
-    groups = grouped(field, kinks, hangs)
-    choice = _first(groups, np.where(hangs & (sides == SLIDES), OFF, sides).astype(np.int8))
-    _hold(field, kinks, _members(groups, choice), groups)
-    speed = field.respond(state)
-    rates, still = field.rates(speed)[kinks], field.still(kinks)
-    lead = np.unique(groups.of, return_index=True)[1]
-    attracts = np.bincount(groups.of, field.raw[kinks] * groups.ratio) < 0.0
-    asked = _members(groups, _asked(field, choice, groups.both, rates[lead], still[lead], attracts))
+    found = surfaces.coincident(field, kinks, hangs)
+    choice = _of_surfaces(found, np.where(hangs & (sides == SLIDES), OFF, sides).astype(np.int8))
+    surfaces.hold(field, _of_kinks(found, choice), found)
+    rates, still = field.rates(field.respond(state))[kinks], field.still(kinks)
+    lead = np.unique(found.of, return_index=True)[1]
+    attracts = np.bincount(found.of, field.raw[kinks] * found.ratio) < 0.0
+    asked = _of_kinks(found, _asked(field, choice, found.both, rates[lead], still[lead], attracts))
     if hangs.any():
-        slides = kinks[asked == SLIDES]
-        virtual = field.lifted(slides, normals.lengths(field, slides))[kinks]
-        lifted = np.where(np.abs(rates) > still, rates, virtual)
-        asked[hangs] = np.where(lifted == 0.0, asked, np.where(lifted > 0.0, ON, OFF))[hangs]
-    return asked, groups.of
+        asked[hangs] = _followed(field, kinks, asked, np.where(np.abs(rates) > still, rates, 0.0))[hangs]
+    return asked, found.of
 
 
-def _hanging(field: HeldGates, state: Floats, kinks: Kinks) -> Flags:
-    """Kinks of upper layers that are on 0 only because all units that reach them are: they have no normal of their
-    own, cannot slide by themselves, and open or close with those below."""
-    if not np.any(field.layer_of[kinks] > 0) or field.depth == 2:
-        return np.zeros(len(kinks), dtype=bool)
-    _hold(field, kinks, np.full(len(kinks), OFF, dtype=np.int8), alone(kinks))
-    field.forward(state)
-    length = normals.lengths(field, kinks)
-    return np.asarray(length <= _PARALLEL * length.max())
-
-
-def _asked(
-    field: HeldGates, choice: Sides, both: Flags, rate: Floats, still: Floats, attracts: Flags
-) -> Sides:
-    """What every group asks for, from the rate of its first kink, or its gamma where it slides."""
+def _asked(field: HeldGates, choice: Sides, both: Flags, rate: Floats, still: Floats, attracts: Flags) -> Sides:
+    """What every surface asks for, from the rate of its first kink, or its gamma where it slides."""
     out = np.array(choice)
-    out[((choice == OFF) | (choice == RESTS)) & (rate > still)] = ON
-    out[((choice == ON) | ((choice == RESTS) & both)) & (rate < -still)] = OFF
+    out[((choice == OFF) | (choice == _RESTS)) & (rate > still)] = ON
+    out[((choice == ON) | ((choice == _RESTS) & both)) & (rate < -still)] = OFF
     out[(out != choice) & attracts] = SLIDES
     slides = np.flatnonzero(choice == SLIDES)
     gamma, e = field.fractions()
@@ -183,44 +193,26 @@ def _asked(
     return out
 
 
-def alone(kinks: Kinks) -> Groups:
-    """Every kink a group of its own."""
-    one = np.ones(len(kinks))
-    return Groups(kinks, np.arange(len(kinks)), one, one, one < 0.0)
+def _followed(field: HeldGates, kinks: Kinks, asked: Sides, rates: Floats) -> Sides:
+    """The sides of kinks that hang: where they go, or where the sliding units below would lift them."""
+    slides = kinks[asked == SLIDES]
+    lifted = field.lifted(slides, normals.lengths(field, slides))[kinks]
+    to = np.where(rates == 0.0, lifted, rates)
+    return np.where(to == 0.0, asked, np.where(to > 0.0, ON, OFF)).astype(np.int8)
 
 
-def _first(groups: Groups, sides: Sides) -> Sides:
-    """The side of every group: that of its first kink, unless another slides or, with both sides active, all are off."""
-    count = len(groups.both)
+def _of_surfaces(found: Surfaces, sides: Sides) -> Sides:
+    """The side of every surface: that of its first kink, unless one slides, or all gates of both sides are 0."""
+    count = len(found.both)
     out = np.zeros(count, dtype=np.int8)
-    out[groups.of[::-1]] = sides[::-1]
-    slides = np.bincount(groups.of, sides == SLIDES, count) > 0
-    rests = groups.both & (np.bincount(groups.of, sides != OFF, count) == 0)
-    return np.where(slides, SLIDES, np.where(rests, RESTS, out)).astype(np.int8)
+    out[found.of[::-1]] = sides[::-1]
+    slides = np.bincount(found.of, sides == SLIDES, count) > 0
+    rests = found.both & (np.bincount(found.of, sides != OFF, count) == 0)
+    return np.where(slides, SLIDES, np.where(rests, _RESTS, out)).astype(np.int8)
 
 
-def _members(groups: Groups, choice: Sides) -> Sides:
-    """The side of every kink from that of its group."""
-    own = choice[groups.of]
-    turned = np.where(groups.along < 0, np.where(own == ON, OFF, ON), own)
-    return np.where(own == RESTS, OFF, np.where(own == SLIDES, SLIDES, turned)).astype(np.int8)
-
-
-def _hold(field: HeldGates, kinks: Kinks, sides: Sides, groups: Groups) -> None:
-    """Hold the gates of some kinks, and all others as they are; none of the others slides."""
-    gates = np.array(field.gates)
-    gates[kinks] = sides == ON
-    slides = np.flatnonzero(sides == SLIDES)
-    _, first, place = np.unique(groups.of[slides], return_index=True, return_inverse=True)
-    members = Followers(kinks[slides], place, groups.along[slides], groups.ratio[slides])
-    field.hold(gates, kinks[slides[first]], members)
-
-
-def _tried(field: HeldGates, state: Floats, kinks: Kinks) -> Sides:
-    """Every choice for the kinks whose normal is not 0 whatever the gates below, the first consistent one."""
-    if len(kinks) <= _TRIED:
-        for sides in itertools.product((OFF, ON, SLIDES), repeat=len(kinks)):
-            choice = np.array(sides, dtype=np.int8)
-            if np.array_equal(_wanted(field, state, kinks, choice)[0], choice):
-                return choice
-    raise UnsettledError(f"no choice of the gates at {len(kinks)} simultaneous kinks is consistent")
+def _of_kinks(found: Surfaces, choice: Sides) -> Sides:
+    """The side of every kink from that of its surface."""
+    own = choice[found.of]
+    turned = np.where(found.along < 0, np.where(own == ON, OFF, ON), own)
+    return np.where(own == _RESTS, OFF, np.where(own == SLIDES, SLIDES, turned)).astype(np.int8)

@@ -164,6 +164,10 @@ def _job(
     if batch_size is not None:
         checks.count("batch_size", batch_size, least=1, most=len(data), limit="the number of points")
     checks.choice("sampling", sampling, SAMPLINGS)
+    if batch_size is None and sampling != "replacement":
+        raise ValueError(f"batch_size must be given for sampling {sampling!r}, got None")
+    if not network.members:
+        raise ValueError(f"network must have at least one member, got an ensemble of shape {network.ensemble}")
     check_readout(network, data, loss)
     q = data.weights if weights is None else checks.nonnegative("weights", weights)
     if q.shape[-1:] != (len(data),):
