@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dynsim import init
 from dynsim.data import point_classes
 from dynsim.dataset import Dataset
-from dynsim.empirical import processes, together, training
+from dynsim.empirical import large, lone, processes, together, training
 from dynsim.empirical.training import train
 from dynsim.network import Network
 from dynsim.trajectory import Outcome, Status
@@ -162,6 +162,35 @@ def test_alone_and_as_a_member_up_to_rounding(loss, h):
             np.testing.assert_array_equal(alone.logits, whole.logits[:, i])
 
 
+@pytest.mark.parametrize("loss", NAMES)
+@pytest.mark.parametrize("lead", [(), (1,)])
+def test_threads_change_nothing(loss, lead):
+    network, where = ensemble(1, 900, 5, scale=0.05), points(11, 5)
+    network = Network(tuple(w.reshape((*lead, *w.shape[1:])) for w in network.weights))
+    options = {"loss": loss, "lr": 0.01, "steps": 100, "record": 30}
+    same(train(network, where, workers=2, **options), train(network, where, **options))
+
+
+def test_an_error_or_an_interrupt_in_a_thread_is_one_here(monkeypatch):
+    """And no thread is left behind."""
+    network, where = ensemble(1, 900, 5)[0], points(11, 5)
+    before, multiply = threading.active_count(), large.Half.work
+    for kind in (ZeroDivisionError, KeyboardInterrupt):
+        for among in ("main", "other"):
+            def broken(self, *weights, kind=kind, among=among):
+                if (threading.current_thread() is threading.main_thread()) == (among == "main"):
+                    raise kind("planted")
+                multiply(self, *weights)
+
+            monkeypatch.setattr(large.Half, "work", broken)
+            if kind is KeyboardInterrupt:
+                assert train(network, where, lr=0.01, steps=10, workers=2).status == Status.INTERRUPTED
+            else:
+                with pytest.raises(ZeroDivisionError, match="planted"):
+                    train(network, where, lr=0.01, steps=10, workers=2)
+    assert threading.active_count() == before
+
+
 # ---- lr and weights over the ensemble --------------------------------------------------------------------
 
 
@@ -233,11 +262,11 @@ def test_learnt_and_dead_networks_are_reported_and_keep_their_logits(workers):
 def test_outcomes_of_single_networks():
     network = init.class_aligned(point_classes((1.0, 1.0), (0.5, 0.5)), 4, initial=0.1, rng=0)
     data = point_classes((1.0, 1.0), (0.5, 0.5))
-    learnt = train(network, data, loss="hinge", lr=0.1, steps=500)
-    assert (learnt.outcome, int(learnt.stopped)) == (Outcome.LEARNT, 256)
+    learnt = train(network, data, loss="hinge", lr=0.1, steps=2000)
+    assert (learnt.outcome, int(learnt.stopped)) == (Outcome.LEARNT, lone.Lone.block)
     assert learnt.message == "no point pulls any more: the weights are final"
     np.testing.assert_array_equal(learnt.network.logits(data.X), train(
-        network, data, loss="hinge", lr=0.1, steps=256).network.logits(data.X))  # fmt: skip
+        network, data, loss="hinge", lr=0.1, steps=200).network.logits(data.X))  # fmt: skip
     still = train(Network((-network.W, network.Z)), Dataset([[1.0], [1.0]], [1, -1], [0.9, 0.1]), lr=0.1, steps=300)
     assert still.outcome == Outcome.TRAINING and still.stopped == -1
     dead = train(Network(([[-1.0]], [1.0])), Dataset([[1.0], [2.0]], [1, -1]), lr=0.1, steps=300)

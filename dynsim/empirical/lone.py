@@ -19,7 +19,7 @@ from dynsim.empirical.recording import Standing
 class Lone:
     """One network: W (h, d), Z (h,), on points X (n, d), y (n,), with c = lr q (n,)."""
 
-    block = 256
+    block = 1024
 
     def __init__(self, member: int, W: Floats, Z: Floats, X: Floats, y: Floats, c: Floats, loss: str) -> None:
         self.members = np.array([member])

@@ -81,8 +81,9 @@ def train(
         About how many steps to record: 0, and then evenly in log(step) up to the last (those that round to the
         same step are recorded once); or which; or all.
     workers : int
-        Number of processes among which the networks of an ensemble are divided; the result is the same, to the bit.
-        More than one takes effect on Linux.
+        Number of processes among which the networks of an ensemble are divided (on Linux; elsewhere one does it
+        all). A single large network has its points divided between two threads instead. The result is the same, to
+        the bit; OMP_NUM_THREADS=1 keeps BLAS from multiplying the threads.
     progress : bool
         Show a progress bar on standard error.
 
@@ -120,7 +121,7 @@ def train(
         from tqdm import tqdm
 
         with tqdm(total=steps, disable=not (progress and first), unit="step") as bar:
-            engines = _engines(job, rule, part, streams)
+            engines = _engines(job, rule, part, streams, workers)
             return follow(engines, steps, job.keep, wall, lambda done: bar.update(done - bar.n))
 
     finished = processes.divide(work, parts, wall)
@@ -259,7 +260,9 @@ def _rule(name: str, momentum: Any, betas: Any, epsilon: Any, ensemble: tuple[in
 # ---- who does it -----------------------------------------------------------------------------------------
 
 
-def _engines(job: _Job, rule: _Rule, part: NDArray[np.int64], streams: Sequence[Generator] | None) -> list[Engine]:
+def _engines(
+    job: _Job, rule: _Rule, part: NDArray[np.int64], streams: Sequence[Generator] | None, workers: int
+) -> list[Engine]:
     """The engines for some of the networks. Which ones depends on the form of a network alone."""
     flat = job.flat
     one_layer = flat.depth == 2 and flat.biases is None and flat.classes is None
@@ -267,7 +270,8 @@ def _engines(job: _Job, rule: _Rule, part: NDArray[np.int64], streams: Sequence[
         return [_general(job, rule, part, streams)]
     W, Z, X, y, c = flat.W, flat.Z, job.data.X, job.data.y, job.lr[:, None] * job.q
     if len(y) * flat.hidden > _LARGE:
-        return [Large(int(m), W[m], Z[m], X, y, c[m], job.loss) for m in part]
+        threads = min(workers, 2) if flat.members == 1 else 1
+        return [Large(int(m), W[m], Z[m], X, y, c[m], job.loss, threads) for m in part]
     if job.alone:
         return [Lone(int(m), W[m], Z[m], X, y, c[m], job.loss) for m in part]
     size = chunk_size(len(y), flat.hidden)
