@@ -202,6 +202,15 @@ def test_a_unit_that_dies_for_one_class_is_reborn_for_the_other():
     assert run.network.W[0, 0] ** 2 - run.network.Z[0] ** 2 == pytest.approx(0.04 - 0.25, abs=1e-9)
 
 
+@pytest.mark.parametrize("inner", [[0.6], [[0.6]]])
+def test_a_rebirth_opens_the_gates_above(inner):
+    """The same with a layer above, diagonal or full, whose gate on x = -1 opens when the unit below it does."""
+    data = Dataset([[1.0], [-1.0]], [1, -1], [0.6, 0.4])
+    network = Network(([[0.2]], inner, [-0.5]))
+    run = check_descent_agrees(network, data, "cross_entropy", 6.0)
+    assert run.network.W[0, 0] < 0 and run.logits[0, 1] < -0.05
+
+
 def test_a_unit_that_is_pushed_to_zero_from_both_sides_stays_there():
     data = Dataset([[1.0], [-1.0], [2.0]], [1, 1, -1], [0.6, 0.5, 0.05])
     network = Network(([[0.2]], [-0.5]))
@@ -286,6 +295,26 @@ def test_sliding_preactivations_stay_zero(monkeypatch, depth, loss):
     assert slid >= 4 and 0.0 < max(seen) < 1e-9
 
 
+@pytest.mark.parametrize("depth", [2, 3])
+def test_states_are_put_back_on_kinks_that_move(monkeypatch, depth):
+    """Hinges and kinks of upper layers: to rounding after every step, in every record and in the last network."""
+    seen, advance = [0.0], path.Path._advance
+
+    def spy(self, solver, event):
+        done = self.done
+        advance(self, solver, event)
+        if not self.field.straight:
+            for state in [*self.states[done : self.done], *([self.state] if event is None else [])]:
+                self.field.forward(state)
+                seen.append(float(np.abs(self.field.a[self.field.members.kinks]).max(initial=0.0)))
+
+    monkeypatch.setattr(path.Path, "_advance", spy)
+    network, data = small(depth, False, True, None, seed=1)
+    # Loose tolerances: a single step errs by much more than rounding.
+    flow(network, data, loss="hinge", times=np.linspace(0.0, 10.0, 50), rtol=1e-6, atol=1e-8)
+    assert len(seen) > 100 and max(seen) < 1e-13
+
+
 def test_support_vectors_stay_at_margin_one():
     """Generic data, hinge: points slide along m = 1 with part of their pull."""
     held = 0
@@ -365,7 +394,7 @@ def test_evaluations_are_counted_and_few(monkeypatch):
 
 
 def test_a_flow_that_has_ended_costs_nothing():
-    """Hinge: once all points have dropped, or balance each other, the rest is constant, however long."""
+    """Hinge: once all points have dropped, the rest is constant, however long."""
     network, data = structured()
     runs = [flow(network, data, loss="hinge", times=[0.0, T]) for T in (1e4, 1e9)]
     assert runs[0].meta["evaluations"] == runs[1].meta["evaluations"]
@@ -374,6 +403,15 @@ def test_a_flow_that_has_ended_costs_nothing():
         runs = [flow(network, data, loss="hinge", times=[0.0, T]) for T in (1e3, 1e9)]
         assert runs[1].meta["evaluations"] < 1.1 * runs[0].meta["evaluations"] < 20_000
         np.testing.assert_allclose(runs[1].logits, runs[0].logits, atol=1e-9)
+
+
+def test_the_squared_loss_ends_where_nothing_is_missing():
+    """All logits at their labels to 10 (rtol + atol): the rest is constant, and no gate follows the noise."""
+    network, data = generic(0)
+    runs = [flow(network, data, loss="squared", times=[0.0, T]) for T in (1e3, 1e9)]
+    assert runs[0].meta["evaluations"] == runs[1].meta["evaluations"] < 4000 and runs[0].meta["events"] < 50
+    for run in runs:
+        assert 0.0 < np.abs(run.logits[-1] - data.y).max() <= 1.01e-9
 
 
 def test_errors_scale_with_the_tolerance():
@@ -417,7 +455,7 @@ class Stub:
 
     def look(self, t):
         slope = (self.function(t + 1e-6) - self.function(t - 1e-6)) / 2e-6
-        return events.Look(np.array([self.function(t)]), np.array([slope]), 1.0, 1.0)
+        return events.Look(np.array([self.function(t)]), np.array([slope]), 1.0, 1.0, np.inf)
 
 
 @pytest.mark.parametrize("slides", [False, True])
@@ -425,6 +463,8 @@ class Stub:
     ("function", "first"),
     [
         (lambda t: (t - 0.43) * (t - 0.45), 0.43),  # back within a fiftieth of the step
+        (lambda t: (t - 0.05) * (t - 0.07), 0.05),  # to be seen from the start only
+        (lambda t: (t - 0.93) * (t - 0.95), 0.93),  # and from the end only
         (lambda t: 0.5 - t, 0.5),
         (lambda t: (t - 0.5) ** 2 + 1e-3, None),
         (lambda t: 0.9 * t, None),

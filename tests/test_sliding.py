@@ -192,20 +192,19 @@ def test_the_sliding_field_is_that_of_fractional_gates(form):
 
 
 def test_each_member_of_a_surface_takes_its_share():
-    # Units 0 of both layers on points 0 and 1, or 0; and one more above.
-    kinks = np.array([0, 1, upper, upper + 9])
+    """Antipodal points in a network of three layers: gates gamma and 1 - gamma, and kinks above them that slide."""
     network, data = generic(3, False, False, None, seed=0)
     X = np.array(data.X)
     X[1] = -2.0 * X[0]
     form, data = (3, False, False, None, "squared"), Dataset(X, data.y, data.weights)
     field, state = held(network, data, "squared")
     upper = int(field.edges[1])
-    kinks = np.array([0, 1, upper, upper + 9])  # units 0 of both layers on point 0, and two more
+    kinks = np.array([0, 1, upper, upper + 9])  # unit 0, points 0 and 1; above, unit 0 on point 0, unit 1 on 3
     for _ in range(10):
         state = sliding.onto(field, state, kinks)
         field.hold((field.a > -1e-13).astype(float), kinks)
         field.forward(state)
-    found = surfaces.coincident(field, kinks, np.zeros(4, dtype=bool))
+    found = surfaces.coincident(field, kinks)
     assert found.of.tolist() == [0, 0, 1, 2] and found.along.tolist() == [1, -1, 1, 1]
     assert found.ratio[1] == pytest.approx(2.0, rel=1e-12)
     surfaces.hold(field, np.full(4, SLIDES, dtype=np.int8), found)
@@ -338,6 +337,9 @@ def test_mixed_kinks_get_a_consistent_solution():
         for first in ((OFF, OFF, OFF), (ON, ON, ON), (OFF, ON, SLIDES)):
             sides, w, _ = settled(network, data, 3, first)
             assert any(np.array_equal(sides, s) and np.allclose(w, v, atol=1e-9) for s, v in choices)
+        field, state = held(network, data, "cross_entropy")
+        last = sliding._tried(field, sliding.onto(field, state, np.arange(3)), np.arange(3))
+        assert any(np.array_equal(last, s) for s, _ in choices)
     assert several > 5
 
 
@@ -426,6 +428,28 @@ def test_kinks_that_hang_follow_the_unit_below():
             opened.append(sign)
             assert chosen[0] == ON and chosen[upper] == (ON if sign > 0 else OFF)
     assert set(opened) == {1.0, -1.0}
+
+
+def test_upper_kinks_that_coincide_only_while_a_lower_one_slides_are_ambiguous():
+    """Two points that reach an upper unit by its bias alone, as long as the lower unit slides on one of them."""
+    data = Dataset([[1.0, 0.0], [-1.0, -1.0], [0.0, 1.0]], [1, -1, 1])
+    network = Network(([[0.0, 1.0]], [[2.0]], [1.0]), [np.zeros(1), np.zeros(1), np.array(0.1)])
+    field, state = held(network, data, "squared")
+    kinks = np.array([0, 3, 4])  # the lower unit on point 0, the upper one on points 0 and 1
+    for lower, expected in ((SLIDES, True), (OFF, False)):
+        sides = np.array([lower, SLIDES, SLIDES], dtype=np.int8)
+        assert sliding.ambiguous(field, state, kinks, sides, kinks) is expected
+
+
+@pytest.mark.parametrize("second", [1.0, -1.0])
+def test_kinks_that_hang_on_two_units_are_ambiguous_where_these_disagree(second):
+    data = Dataset([[1.0, 0.0], [0.5, 1.0], [-1.0, -1.0]], [1, -1, 1])
+    network = Network(([[0.0, 1.0], [0.0, 2.0]], [[1.0, second]], [1.0]))
+    field, state = held(network, data, "squared")
+    kinks = sliding.boundary(field, state)
+    sides = np.full(len(kinks), OFF, dtype=np.int8)
+    assert sliding.ambiguous(field, state, kinks, sides, kinks[:1]) is (second < 0)
+    assert not sliding.ambiguous(field, state, kinks, sides, kinks[:0])
 
 
 def test_no_choice_is_an_error(monkeypatch):

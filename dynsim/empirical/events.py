@@ -30,12 +30,14 @@ class Look(NamedTuple):
     values: (kinks + 3 s,), how far each pre-activation is on the side of its gate, rounding allowed for; then, for
     each sliding kink, gamma, 1 - gamma and -e. rates: their derivatives.
     speed, free: length of the field, and of the field before it was projected.
+    missing: how far the logits are from where no point pulls any more, for the squared loss; infinite for others.
     """
 
     values: Floats
     rates: Floats
     speed: float
     free: float
+    missing: float
 
 
 class Event(NamedTuple):
@@ -49,16 +51,16 @@ class Event(NamedTuple):
 def look(field: HeldGates, state: Floats) -> tuple[Look, Floats]:
     """What is watched at the end of a step, and the slack to watch with inside it."""
     velocity = np.array(field.respond(state))
-    slack, speed, free = field.slack(), float(np.linalg.norm(velocity)), field.scale()
+    slack, size = field.slack(), (float(np.linalg.norm(velocity)), field.scale(), field.missing())
     values, rates = field.sign * field.a + slack, field.sign * field.rates(velocity)
     if not field.sliding.size:
-        return Look(values, rates, speed, free), slack
+        return Look(values, rates, *size), slack
     slides = _slides(field)
     # Gates have no derivative at hand: a difference, over a millionth of the way to the size of the weights.
-    ahead = _AHEAD * float(np.linalg.norm(state)) / speed if speed > 0.0 else 1.0
+    ahead = _AHEAD * float(np.linalg.norm(state)) / size[0] if size[0] > 0.0 else 1.0
     field.respond(state + ahead * velocity)
     change = (_slides(field) - slides) / ahead
-    return Look(np.concatenate([values, slides]), np.concatenate([rates, change]), speed, free), slack
+    return Look(np.concatenate([values, slides]), np.concatenate([rates, change]), *size), slack
 
 
 def first(
@@ -99,17 +101,9 @@ def first(
     return Event(time, np.asarray(inside(time)), np.flatnonzero(watch(time) < 0.0))
 
 
-def leaving(field: HeldGates, event: Event) -> tuple[Kinks, Sides, int]:
-    """The sliding kinks that an event ends, the side to which each goes, and how many could go to both sides."""
-    count = len(field.sliding)
-    kind, place = np.divmod(event.which[event.which >= field.kinks] - field.kinks, max(count, 1))
-    side = np.full(count, SLIDES)
-    # gamma < 0 closes the gate; a kink that no longer attracts is left on the side that relu'(0) = 0 names.
-    side[place] = np.where(kind == 1, ON, OFF)
-    kinks, of, along, _ = field.members
-    own = np.where(along > 0, side[of], np.where(side[of] == ON, OFF, ON))
-    gone = side[of] != SLIDES
-    return kinks[gone], own[gone].astype(np.int8), int(np.sum(kind == 2))
+def turned(field: HeldGates, event: Event) -> bool:
+    """Whether a sliding kink stopped attracting, e = 0: from there on it repels, to both sides."""
+    return bool(np.any(event.which >= field.kinks + 2 * len(field.sliding)))
 
 
 def heading(field: HeldGates, velocity: Floats, kinks: Kinks) -> Sides:

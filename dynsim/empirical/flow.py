@@ -98,10 +98,8 @@ def flow(
     --------
     >>> data = Dataset([[1.0], [-1.0]], [1, -1])
     >>> run = flow(Network(([[0.5]], [0.5])), data, loss="hinge", times=[0.0, 1.0, 10.0])
-    >>> run.logits.round(12)
-    array([[ 0.25      , -0.        ],
-           [ 0.67957046, -0.        ],
-           [ 1.        , -0.        ]])
+    >>> run.logits[:, 0].round(8)
+    array([0.25      , 0.67957046, 1.        ])
     """
     ts, relative, absolute = _checked(network, data, loss, times, rtol, atol, batch_size)
     # An overflow ends in a FlowError; numpy's own warnings would only repeat it.

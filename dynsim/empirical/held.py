@@ -74,7 +74,8 @@ class HeldGates:
 
     def __init__(self, network: Network, data: Dataset, loss: str, floor: float = 0.1) -> None:
         self.network, self.depth, self.floor = network, network.depth, floor
-        self.points, self.hinge, self.evaluations = len(data), loss == "hinge", 0
+        self.points, self.evaluations = len(data), 0
+        self.hinge, self.squared = loss == "hinge", loss == "squared"
         self.X = np.ascontiguousarray(data.X.T)
         self.y, self.signed = np.array(data.y), data.weights * data.y
         self.pull = None if self.hinge else smooth_pulls.of(data, loss)
@@ -305,6 +306,12 @@ class HeldGates:
     def still(self, kinks: Kinks) -> Floats:
         """Rates of pre-activations that cannot be told from 0."""
         return _STILL * self.scale() * normals.lengths(self, kinks)
+
+    def missing(self) -> float:
+        """The largest |y - f| of a point that counts, for the squared loss; infinite for the others."""
+        if not self.squared:
+            return np.inf
+        return float(np.max(np.abs(self.y - self.f[0]) * (self.signed != 0.0)))
 
     def slack(self) -> Floats:
         """How far from 0 a pre-activation of 0 may be found, for every kink at the last state, by rounding."""

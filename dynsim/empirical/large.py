@@ -118,11 +118,14 @@ class Worker:
     """Calls `work` of both halves, one after the other or the second in a thread of its own."""
 
     def __init__(self, W: Floats, Z: Floats, halves: list[Half], threaded: bool) -> None:
-        self.weights, self.halves, self.ended = (W, Z), halves, False
+        self.weights, self.halves, self.ended, self.busy = (W, Z), halves, False, False
         self.error: BaseException | None = None
         self.thread: threading.Thread | None = None
         if threaded:
-            self.go, self.done = threading.Semaphore(0), threading.Semaphore(0)
+            # Plain locks, held from the start: they cost a third of what semaphores do.
+            self.go, self.done = threading.Lock(), threading.Lock()
+            self.go.acquire()
+            self.done.acquire()
             self.thread = threading.Thread(target=self._serve, daemon=True)
             self.thread.start()
 
@@ -131,9 +134,11 @@ class Worker:
             for half in self.halves:
                 half.work(*self.weights)
             return
+        self.busy = True
         self.go.release()
         self.halves[0].work(*self.weights)
         self.done.acquire()
+        self.busy = False
         if self.error is not None:
             raise self.error
 
@@ -153,6 +158,8 @@ class Worker:
     def end(self) -> None:
         """Let the thread go."""
         if self.thread is not None:
+            if self.busy:
+                self.done.acquire()
             self.ended = True
             self.go.release()
             self.thread.join()

@@ -18,8 +18,8 @@ from dynsim.trajectory import Status
 
 #: More events than this without the time growing by one part in 1e9 are taken for a cascade that does not end.
 _PATIENCE = 200
-#: The flow has ended where the field is this small beside the largest so far: what is left of it is rounding.
-_ENDED = 1e-14
+#: The squared loss has ended where all logits are this close to their labels, in units of rtol + atol.
+_MISSING = 10.0
 #: How far the invariants may drift, in units of rtol + atol and relative to the largest unit.
 _DRIFT = 1e4
 
@@ -57,14 +57,14 @@ class Path:
     def __init__(
         self, network: Network, data: Dataset, loss: str, times: Floats, rtol: float, atol: float
     ) -> None:
-        # The integration knows the weights to atol; a thousandth of it is the floor of what counts as 0.
+        # The integration knows the weights to atol; a hundredth of it is the floor of what counts as 0.
         self.field = HeldGates(network, data, loss, floor=1e11 * atol)
         self.start, self.data = network, data
         self.times, self.rtol, self.atol = times, rtol, atol
         self.time, self.state = 0.0, self.field.pack(network)
         self.states, self.done = np.empty((len(times), self.field.size)), 0
         self.events, self.sliding, self.ambiguous, self.drift = 0, 0, 0, 0.0
-        self._anchor, self._since, self._length, self._largest = 0.0, 0, 0.0, 0.0
+        self._anchor, self._since, self._length = 0.0, 0, 0.0
         self._conserved = self.field.invariants(self.state)[0]
 
     def follow(self, progress: Callable[[int], object]) -> None:
@@ -163,14 +163,13 @@ class Path:
         self._count(event.time)
         field = self.field
         velocity = np.array(field.respond(event.state))
-        left, sides, free = events.leaving(field, event)
         arrived = event.which[event.which < field.kinks]
         at = np.union1d(np.union1d(sliding.boundary(field, event.state), field.members.kinks), arrived)
         first = events.heading(field, velocity, at)
-        first[np.searchsorted(at, left)] = sides
+        turned = events.turned(field, event)
         self.state = sliding.onto(field, event.state, at)
         chosen = self._settle(at, first)
-        self.ambiguous += bool(free) or sliding.ambiguous(field, self.state, at, chosen, arrived)
+        self.ambiguous += turned or sliding.ambiguous(field, self.state, at, chosen, arrived)
 
     def _settle(self, at: Kinks, sides: Sides) -> Sides:
         try:
@@ -189,9 +188,8 @@ class Path:
 
     def _ended(self, now: Look) -> bool:
         """Whether nothing moves any more; then the rest is constant."""
-        self._largest = max(self._largest, now.free)
-        still = now.speed <= _ENDED * self._largest
-        if now.speed != 0.0 and not (still and now.speed * (self.times[-1] - self.time) <= self.atol):
+        # Squared loss: when the pulls are as small as the errors of the logits, gates that follow them are noise.
+        if now.speed != 0.0 and now.missing > _MISSING * (self.rtol + self.atol):
             return False
         self._record(np.broadcast_to(self.state, (len(self.times) - self.done, self.field.size)))
         self.time = float(self.times[-1])

@@ -33,7 +33,7 @@ class UnsettledError(Exception):
 
 
 def boundary(field: HeldGates, state: Floats) -> Kinks:
-    """The kinks on which a state sits, to four times what rounding explains: an event is found one rounding late."""
+    """The kinks on which a state sits, to four times what rounding explains: an event is found late by one."""
     field.forward(state)
     return np.flatnonzero(np.abs(field.a) <= 4.0 * field.slack())
 
@@ -107,7 +107,7 @@ def ambiguous(field: HeldGates, state: Floats, kinks: Kinks, sides: Sides, arriv
     hangs = surfaces.hanging(field, state, kinks)
     surfaces.hold(field, np.where(sides == SLIDES, ON, sides).astype(np.int8), surfaces.alone(kinks))
     field.forward(state)
-    apart = surfaces.coincident(field, kinks, hangs)
+    apart = surfaces.coincident(field, kinks)
     _wanted(field, state, kinks, sides)
     split = len(np.unique(apart.of[np.isin(kinks, field.members.kinks)])) > len(field.sliding)
     new = np.isin(kinks, arrived)
@@ -140,7 +140,7 @@ def _torn(field: HeldGates, kinks: Kinks, hangs: Flags, arrived: Flags) -> bool:
 def _tried(field: HeldGates, state: Floats, kinks: Kinks) -> Sides:
     """The first of all choices that is consistent; kinks that hang follow those below."""
     hangs = surfaces.hanging(field, state, kinks)
-    found = surfaces.coincident(field, kinks, hangs)
+    found = surfaces.coincident(field, kinks)
     free = np.unique(found.of[~hangs])
     choice = np.zeros(len(found.both), dtype=np.int8)
     for every in itertools.product((OFF, ON, SLIDES), repeat=len(free) if len(free) <= _TRIED else 0):
@@ -168,7 +168,7 @@ def _wanted(field: HeldGates, state: Floats, kinks: Kinks, sides: Sides) -> tupl
     # Which kinks coincide depends on the gates below them.
     surfaces.hold(field, sides, surfaces.alone(kinks))
     field.forward(state)
-    found = surfaces.coincident(field, kinks, hangs)
+    found = surfaces.coincident(field, kinks)
     choice = _of_surfaces(found, np.where(hangs & (sides == SLIDES), OFF, sides).astype(np.int8))
     surfaces.hold(field, _of_kinks(found, choice), found)
     rates, still = field.rates(field.respond(state))[kinks], field.still(kinks)
@@ -202,13 +202,10 @@ def _followed(field: HeldGates, kinks: Kinks, asked: Sides, rates: Floats) -> Si
 
 
 def _of_surfaces(found: Surfaces, sides: Sides) -> Sides:
-    """The side of every surface: that of its first kink, unless one slides, or all gates of both sides are 0."""
-    count = len(found.both)
-    out = np.zeros(count, dtype=np.int8)
-    out[found.of[::-1]] = sides[::-1]
-    slides = np.bincount(found.of, sides == SLIDES, count) > 0
-    rests = found.both & (np.bincount(found.of, sides != OFF, count) == 0)
-    return np.where(slides, SLIDES, np.where(rests, _RESTS, out)).astype(np.int8)
+    """The side of every surface: that of its first kink, unless the gates of both sides are all 0."""
+    out = sides[np.unique(found.of, return_index=True)[1]]
+    rests = found.both & (np.bincount(found.of, sides != OFF) == 0)
+    return np.where(rests, _RESTS, out).astype(np.int8)
 
 
 def _of_kinks(found: Surfaces, choice: Sides) -> Sides:

@@ -45,14 +45,14 @@ def alone(kinks: Kinks) -> Surfaces:
     return Surfaces(kinks, np.arange(len(kinks)), one, one, one < 0.0)
 
 
-def coincident(field: HeldGates, kinks: Kinks, hangs: Flags) -> Surfaces:
-    """Which kinks coincide with the gates as they are held, at the last state; those that hang are left alone."""
+def coincident(field: HeldGates, kinks: Kinks) -> Surfaces:
+    """Which kinks coincide with the gates as they are held, at the last state."""
     rows = normals.of(field, kinks)
     length = np.sqrt(np.einsum("ij,ij->i", rows, rows))
     unit = rows / np.where(length > 0.0, length, 1.0)[:, None]
     inner = unit @ unit.T
     owner = unit_numbers(field, kinks)
-    same = (np.abs(inner) > 1.0 - _PARALLEL) & (owner[:, None] == owner) & ~hangs & ~hangs[:, None]
+    same = (np.abs(inner) > 1.0 - _PARALLEL) & (owner[:, None] == owner)
     lead, of = np.unique(np.argmax(same | np.eye(len(kinks), dtype=bool), axis=1), return_inverse=True)
     first = lead[of]
     along = np.where(inner[np.arange(len(kinks)), first] < 0.0, -1.0, 1.0)
