@@ -95,12 +95,12 @@ WORKLOADS = (
         "W4",
         "one network on many points",
         Problem("gaussian", hidden=128, dimension=64, points=1000, steps=500, scale=0.1),
-        ("dynsim", "naive NumPy", "torch modules", "torch eager", "JAX", "dgemm"),
+        (_TWO, "dynsim", "naive NumPy", "torch modules", "torch eager", "JAX", "dgemm"),
         (
-            Asked("dynsim", "torch modules", 2.3),
-            Asked("dynsim", "torch eager", 2.3),
-            Asked("dynsim", "JAX", 1.0),
-            Asked("dynsim", "dgemm", 0.6),
+            Asked(_TWO, "torch modules", 2.3),
+            Asked(_TWO, "torch eager", 2.3),
+            Asked(_TWO, "JAX", 1.0),
+            Asked(_TWO, "dgemm", 0.6),
         ),
     ),
     Workload(

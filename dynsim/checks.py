@@ -85,6 +85,13 @@ def choice(name: str, value: Any, table: Mapping[str, T]) -> T:
     raise ValueError(f"{name} must be one of {listed(table)}, got {value!r}")
 
 
+def instance(name: str, value: Any, kind: type[T]) -> T:
+    """`value`, which must be of that kind."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
+    return value
+
+
 def listed(names: Iterable[str]) -> str:
     """Names as a reader would list them: 'a', 'b', 'c'."""
     return ", ".join(repr(name) for name in names)

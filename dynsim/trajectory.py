@@ -358,7 +358,7 @@ class Trajectory:
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.logits.shape[1:]))
-        span = f" from {self.time[0]:.4g} to {self.time[-1]:.4g}" if len(self.time) else ""
+        span = f" from {np.min(self.time):.4g} to {np.max(self.time):.4g}" if self.time.size else ""
         return f"Trajectory({self.loss_name}, {len(self.time)} times{span}, {shape} logits, {self.status})"
 
 

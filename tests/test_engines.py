@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from dynsim import init
 from dynsim.data import point_classes
 from dynsim.dataset import Dataset
-from dynsim.empirical import large, lone, processes, together, training
+from dynsim.empirical import large, lockstep, lone, processes, together, training
+from dynsim.empirical.flow import flow
 from dynsim.empirical.training import train
 from dynsim.network import Network
 from dynsim.trajectory import Outcome, Status
@@ -162,33 +163,61 @@ def test_alone_and_as_a_member_up_to_rounding(loss, h):
             np.testing.assert_array_equal(alone.logits, whole.logits[:, i])
 
 
+@pytest.fixture
+def blas_alone(monkeypatch):
+    """As if the tests had been started with one BLAS thread, which they are by ./scripts/test."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+
+
+@pytest.mark.usefixtures("blas_alone")
 @pytest.mark.parametrize("loss", NAMES)
-@pytest.mark.parametrize("lead", [(), (1,)])
-def test_threads_change_nothing(loss, lead):
-    network, where = ensemble(1, 900, 5, scale=0.05), points(11, 5)
+@pytest.mark.parametrize(("lead", "h", "n"), [((), 901, 11), ((1,), 900, 11), ((), 1, 5000)])
+def test_two_processes_with_half_of_the_units_change_nothing(loss, lead, h, n):
+    assert lockstep.possible()
+    network, where = ensemble(1, h, 5, scale=1.5 / h), points(n, 5)
     network = Network(tuple(w.reshape((*lead, *w.shape[1:])) for w in network.weights))
-    options = {"loss": loss, "lr": 0.01, "steps": 100, "record": 30}
+    options = {"loss": loss, "lr": 0.01, "steps": 1200, "record": 30}
     same(train(network, where, workers=2, **options), train(network, where, **options))
 
 
-def test_an_error_or_an_interrupt_in_a_thread_is_one_here(monkeypatch):
-    """And no thread is left behind."""
-    network, where = ensemble(1, 900, 5)[0], points(11, 5)
-    before, multiply = threading.active_count(), large.Half.work
-    for kind in (ZeroDivisionError, KeyboardInterrupt):
-        for among in ("main", "other"):
-            def broken(self, *weights, kind=kind, among=among):
-                if (threading.current_thread() is threading.main_thread()) == (among == "main"):
-                    raise kind("planted")
-                multiply(self, *weights)
+@pytest.mark.usefixtures("blas_alone")
+@pytest.mark.parametrize("kind", [ZeroDivisionError, KeyboardInterrupt])
+@pytest.mark.parametrize("among", ["here", "there"])
+def test_an_error_or_an_interrupt_with_half_of_the_units(monkeypatch, kind, among):
+    """Neither process waits for the other for ever, and none is left behind."""
+    network, where = ensemble(1, 900, 5, scale=0.05)[0], points(11, 5)
+    parent, learn = os.getpid(), large.Units.learn
 
-            monkeypatch.setattr(large.Half, "work", broken)
-            if kind is KeyboardInterrupt:
-                assert train(network, where, lr=0.01, steps=10, workers=2).status == Status.INTERRUPTED
-            else:
-                with pytest.raises(ZeroDivisionError, match="planted"):
-                    train(network, where, lr=0.01, steps=10, workers=2)
-    assert threading.active_count() == before
+    def broken(self, *arguments):
+        if (os.getpid() == parent) == (among == "here"):
+            raise kind("planted")
+        learn(self, *arguments)
+
+    monkeypatch.setattr(large.Units, "learn", broken)
+    if among == "there":
+        with pytest.raises(RuntimeError, match=r"the process with half of the units (ended early|failed) \(status"):
+            train(network, where, lr=0.01, steps=10, workers=2)
+    elif kind is KeyboardInterrupt:
+        run = train(network, where, lr=0.01, steps=10, workers=2)
+        assert run.status == Status.INTERRUPTED and len(run.step) == 1
+    else:
+        with pytest.raises(ZeroDivisionError, match="planted"):
+            train(network, where, lr=0.01, steps=10, workers=2)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@pytest.mark.parametrize("why", ["processor", "threads"])
+def test_where_processes_cannot_be_kept_in_step_one_does_it_all(monkeypatch, blas_alone, why):
+    network, where = ensemble(1, 900, 5, scale=0.05)[0], points(11, 5)
+    two = train(network, where, lr=0.01, steps=20, workers=2)
+    if why == "processor":
+        monkeypatch.setattr(lockstep.platform, "machine", lambda: "aarch64")
+    else:
+        monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr(lockstep.os, "fork", None)
+    same(train(network, where, lr=0.01, steps=20, workers=2), two)
 
 
 # ---- lr and weights over the ensemble --------------------------------------------------------------------
@@ -313,6 +342,17 @@ def test_a_softmax_learns_and_its_trajectory_speaks_of_classes():
 def test_readout_and_labels_must_fit(network, data, loss, message):
     with pytest.raises(ValueError, match=message):
         train(network, data, loss=loss, lr=0.1, steps=1)
+
+
+@pytest.mark.parametrize("run", [lambda *a: train(*a, lr=0.1, steps=1), lambda *a: flow(*a, times=[0.0, 1.0])])
+def test_what_is_trained_must_be_a_network_and_what_on_a_data_set(run):
+    network, data = ensemble(2, 4, 3), points(6, 3)
+    with pytest.raises(ValueError, match=r"network must be a Network, got tuple$"):
+        run(network.weights, data)
+    with pytest.raises(ValueError, match=r"data must be a Dataset, got list$"):
+        run(network, [data.X, data.y])
+    with pytest.raises(ValueError, match=r"network must have at least one member, got .* shape \(0,\)$"):
+        run(network[:0], data)
 
 
 # ---- processes -------------------------------------------------------------------------------------------

@@ -452,6 +452,33 @@ def test_kinks_that_hang_on_two_units_are_ambiguous_where_these_disagree(second)
     assert not sliding.ambiguous(field, state, kinks, sides, kinks[:0])
 
 
+@pytest.mark.parametrize("inner", [[3.0], [[3.0]]])
+def test_what_hangs_on_a_kink_is_on_a_kink(inner):
+    """A pre-activation of 5e-15, 0 to rounding, and 3 times that in the layer above, which has no other input."""
+    data = Dataset([[1.0], [-1.0]], [1, -1])
+    field, state = held(Network(([[5e-15]], inner, [1.0])), data, "squared")
+    assert field.a.tolist() == [5e-15, -5e-15, 3 * 5e-15, 0.0]
+    assert sliding.boundary(field, state).tolist() == [0, 1, 2, 3]
+    field, state = held(Network(([[1e-3]], inner, [1.0])), data, "squared")
+    assert sliding.boundary(field, state).tolist() == [3]
+
+
+def test_where_pivoting_does_not_end_every_choice_is_tried(monkeypatch):
+    network, data = on_kinks(0, 5, 4, 1, -0.7, np.array([1.0, -1.0, 1.0, -1.0, -1.0]))
+    asks, asked = sliding._wanted, [0]
+
+    def astray(field, state, kinks, sides):
+        asked[0] += 1
+        if asked[0] <= 40:
+            return np.where(sides == ON, OFF, ON).astype(np.int8), kinks
+        return asks(field, state, kinks, sides)
+
+    plain_choice = settled(network, data, 1, [OFF])[0]
+    monkeypatch.setattr(sliding, "_wanted", astray)
+    np.testing.assert_array_equal(settled(network, data, 1, [OFF])[0], plain_choice)
+    assert 40 < asked[0] <= 43
+
+
 def test_no_choice_is_an_error(monkeypatch):
     network, data = on_kinks(0, 5, 4, 1, -0.7, np.array([1.0, -1.0, 1.0, -1.0, -1.0]))
     field, state = held(network, data, "cross_entropy")

@@ -73,6 +73,7 @@ def test_crossing_of_many_clocks_is_that_of_each_member():
 
 def test_a_member_is_a_run_of_its_own():
     run = clocks()
+    assert repr(run) == "Trajectory(hinge, 41 times from 0 to 24, 2 x 3 x 3 logits, finished)"
     one = run.member(1, 2)
     assert one.lr == 0.6 and one.ensemble == () and one.time.shape == one.step.shape
     np.testing.assert_array_equal(one.weights, run.weights[1, 2])

@@ -21,25 +21,26 @@ from dynsim.checks import Floats
 from dynsim.empirical.recording import Board
 
 
+def room(shape: tuple[int, ...], kind: Any, fill: float, shared: bool) -> NDArray[Any]:
+    """An array of 8-byte numbers, in memory that forked processes share where asked for."""
+    size = int(np.prod(shape, dtype=int)) * 8
+    if shared and size:
+        out = np.frombuffer(mmap.mmap(-1, size), dtype=kind).reshape(shape)
+    else:
+        out = np.empty(shape, dtype=kind)
+    out[...] = fill
+    return out
+
+
 def board(records: int, points: tuple[int, ...], parameters: list[Floats], shared: bool) -> Board:
     """An empty board for M networks, whose logits have the shape `points` at each of the records."""
     M = len(parameters[0])
-
-    def room(shape: tuple[int, ...], kind: Any, fill: float) -> NDArray[Any]:
-        size = int(np.prod(shape, dtype=int)) * 8
-        if shared and size:
-            out = np.frombuffer(mmap.mmap(-1, size), dtype=kind).reshape(shape)
-        else:
-            out = np.empty(shape, dtype=kind)
-        out[...] = fill
-        return out
-
     return Board(
-        room((records, M, *points), np.float64, np.nan),
-        [room(a.shape, np.float64, np.nan) for a in parameters],
-        room((M,), np.int64, 0),
-        room((M,), np.int64, -1),
-        room((1,), np.int64, 0),
+        room((records, M, *points), np.float64, np.nan, shared),
+        [room(a.shape, np.float64, np.nan, shared) for a in parameters],
+        room((M,), np.int64, 0, shared),
+        room((M,), np.int64, -1, shared),
+        room((1,), np.int64, 0, shared),
     )
 
 

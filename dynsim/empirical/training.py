@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from dynsim import checks, losses
 from dynsim.checks import Floats
 from dynsim.dataset import Dataset
-from dynsim.empirical import optimizers, processes
+from dynsim.empirical import lockstep, optimizers, processes
 from dynsim.empirical.batches import SAMPLINGS
 from dynsim.empirical.general import General
 from dynsim.empirical.large import Large
@@ -82,8 +82,8 @@ def train(
         same step are recorded once); or which; or all.
     workers : int
         Number of processes among which the networks of an ensemble are divided (on Linux; elsewhere one does it
-        all). A single large network has its points divided between two threads instead. The result is the same, to
-        the bit; OMP_NUM_THREADS=1 keeps BLAS from multiplying the threads.
+        all). A single large network has its units divided between two (on Linux, x86, with OMP_NUM_THREADS=1 in the
+        environment, so that BLAS has no threads of its own). The result is the same, to the bit.
     progress : bool
         Show a progress bar on standard error.
 
@@ -160,6 +160,7 @@ def _job(
     record: int | str | ArrayLike,
     weights: ArrayLike | None,
 ) -> _Job:
+    check_readout(network, data, loss)
     eta = _over_ensemble("lr", checks.positive("lr", lr), network.ensemble)
     checks.count("steps", steps, least=0)
     if batch_size is not None:
@@ -167,9 +168,6 @@ def _job(
     checks.choice("sampling", sampling, SAMPLINGS)
     if batch_size is None and sampling != "replacement":
         raise ValueError(f"batch_size must be given for sampling {sampling!r}, got None")
-    if not network.members:
-        raise ValueError(f"network must have at least one member, got an ensemble of shape {network.ensemble}")
-    check_readout(network, data, loss)
     q = data.weights if weights is None else checks.nonnegative("weights", weights)
     if q.shape[-1:] != (len(data),):
         raise ValueError(f"weights must have {len(data)} values along the last axis, one a point, got {q.shape}")
@@ -194,6 +192,10 @@ def _over_ensemble(name: str, values: Floats, ensemble: tuple[int, ...], own: in
 
 def check_readout(network: Network, data: Dataset, loss: str) -> None:
     """The readout, the labels and the loss must speak of the same thing, and the points must fit the network."""
+    checks.instance("network", network, Network)
+    checks.instance("data", data, Dataset)
+    if not network.members:
+        raise ValueError(f"network must have at least one member, got an ensemble of shape {network.ensemble}")
     if data.dimension != network.dimension:
         raise ValueError(
             f"X must have {network.dimension} columns, the network's number of inputs, got {data.dimension}"
@@ -270,8 +272,8 @@ def _engines(
         return [_general(job, rule, part, streams)]
     W, Z, X, y, c = flat.W, flat.Z, job.data.X, job.data.y, job.lr[:, None] * job.q
     if len(y) * flat.hidden > _LARGE:
-        threads = min(workers, 2) if flat.members == 1 else 1
-        return [Large(int(m), W[m], Z[m], X, y, c[m], job.loss, threads) for m in part]
+        two = workers > 1 and flat.members == 1 and lockstep.possible()
+        return [Large(int(m), W[m], Z[m], X, y, c[m], job.loss, two) for m in part]
     if job.alone:
         return [Lone(int(m), W[m], Z[m], X, y, c[m], job.loss) for m in part]
     size = chunk_size(len(y), flat.hidden)
