@@ -17,6 +17,8 @@ from dynsim.theory.descent import System
 from dynsim.theory.prediction import Prediction
 from dynsim.trajectory import Trajectory
 
+#: Two interpolants of a sparse table may be nearer to each other than to the curve; by less than this factor.
+_SAFETY = 10.0
 #: Why a prediction may have nothing to say at any recorded time.
 OVERSHOT = "theory not applicable: margins above 1 pull backwards, and the law is not known to hold from there on"
 
@@ -37,6 +39,12 @@ class Claim(NamedTuple):
     source: Trajectory | None = None
     terms: int = 0
     outside: str = "no overlap in time"
+    rule: tuple[str, str] = ("gd", "replacement")
+
+
+def rule_of(run: Trajectory) -> tuple[str, str]:
+    """By which rule the weights moved: the optimizer, and how batches are drawn."""
+    return str(run.meta.get("optimizer", "gd")), str(run.meta.get("sampling", "replacement"))
 
 
 def evaluate(theory: Any, run: Trajectory) -> Claim:
@@ -140,6 +148,7 @@ def _of_trajectory(theory: Trajectory, run: Trajectory) -> Claim:
         str(theory.meta.get("equation", "")),
         parts,
         theory if np.array_equal(theory.time, run.time) else None,
+        rule=rule_of(theory),
     )
 
 
@@ -161,7 +170,7 @@ def _interpolated(theory: Trajectory, time: Floats) -> tuple[Floats, Floats]:
     wider = _width(theory.time[half], time) / _width(theory.time, time)
     with np.errstate(divide="ignore"):
         factor = np.maximum(1.0, 1.0 / (wider**2 - 1.0))
-    return found, error * factor.reshape(-1, *[1] * (found.ndim - 1))
+    return found, _SAFETY * error * factor.reshape(-1, *[1] * (found.ndim - 1))
 
 
 def _width(grid: Floats, time: Floats) -> Floats:

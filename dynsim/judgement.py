@@ -69,9 +69,12 @@ def prepare(theory: Any, run: Trajectory, tolerance: float | None) -> Case:
     """Evaluate the theory at the run's times and derive the floor."""
     if not isinstance(run, Trajectory):
         raise ValueError(f"empirical must be a Trajectory, got {type(run).__name__}")
-    _check_form(run)
+    for name, given in (("theory", theory), ("empirical", run)):
+        if isinstance(given, Trajectory):
+            _check_form(name, given)
     claim = claims.evaluate(theory, run)
-    if not _is_gradient_descent(run):
+    if claims.rule_of(run) != ("gd", "replacement"):
+        # No exact map describes the run's steps.
         claim = claim._replace(system=None)
     if claim.logits.shape != run.logits.shape:
         raise ValueError(
@@ -92,20 +95,15 @@ def prepare(theory: Any, run: Trajectory, tolerance: float | None) -> Case:
     return _with_dynamics(case, claim)
 
 
-def _check_form(run: Trajectory) -> None:
+def _check_form(name: str, run: Trajectory) -> None:
     if run.classes is not None:
         raise ValueError(
-            f"empirical must have labels +1 and -1, got {run.classes} classes; the curves of points can be "
+            f"{name} must have labels +1 and -1, got {run.classes} classes; the curves of points can be "
             "compared by their log-odds: Trajectory.from_arrays(run.time, logits=run.log_odds)"
         )
     if run.time.ndim > 1 or run.weights.ndim > 1:
         what = "lr" if run.time.ndim > 1 else "set of weights"
-        raise ValueError(f"empirical must have one {what} for all its networks; compare one by one, run.member(i)")
-
-
-def _is_gradient_descent(run: Trajectory) -> bool:
-    """Whether the exact map describes the run's steps: no other optimizer, no epochs, no flow."""
-    return (run.meta.get("optimizer", "gd"), run.meta.get("sampling", "replacement")) == ("gd", "replacement")
+        raise ValueError(f"{name} must have one {what} for all its networks; compare one by one, run.member(i)")
 
 
 def _finite_rows(run: Trajectory) -> NDArray[np.bool_]:
@@ -122,8 +120,9 @@ def _contradiction(claim: Claim, run: Trajectory) -> str:
         return "theory and run have points of different classes"
     if claim.lr is not None and run.lr is not None and not np.isclose(claim.lr, run.lr, rtol=1e-12):
         return f"the theory is the map of lr = {claim.lr:g}, the run was trained with lr = {run.lr:g}"
-    if claim.lr is not None and not _is_gradient_descent(run):
-        return f"the theory is the map of gradient descent, the run is one of {_rule(run)}"
+    if claim.lr is not None and claim.rule != claims.rule_of(run):
+        named = _named_rule(claims.rule_of(run))
+        return f"the theory is the map of {_named_rule(claim.rule)}, the run is one of {named}"
     if claim.lr is not None and run.lr is None:
         position = run.time / claim.lr
         if np.any(np.abs(position - np.rint(position)) > 1e-6 * np.maximum(1.0, 1e-6 * position)):
@@ -131,9 +130,10 @@ def _contradiction(claim: Claim, run: Trajectory) -> str:
     return ""
 
 
-def _rule(run: Trajectory) -> str:
-    name = str(run.meta.get("optimizer", "gd"))
-    return {"flow": "the gradient flow", "gd": "SGD in epochs"}.get(name, name)
+def _named_rule(rule: tuple[str, str]) -> str:
+    if rule == ("gd", "epochs"):
+        return "SGD in epochs"
+    return {"flow": "the gradient flow", "gd": "gradient descent"}.get(rule[0], rule[0])
 
 
 def _base_floor(claim: Claim, run: Trajectory, open_: NDArray[np.bool_], tolerance: float | None) -> Floor:

@@ -160,6 +160,9 @@ class Trajectory:
         cut["time"] = self.time[along] if self.time.ndim > 1 else self.time
         cut["weights"] = self.weights[index] if self.weights.ndim > 1 else self.weights
         cut["lr"] = self.lr if np.ndim(self.lr) == 0 else float(np.asarray(self.lr)[index])
+        if cut["outcome"] is not None and self.status == Status.DIVERGED and cut["outcome"] != Outcome.DIVERGED:
+            # It was another network that diverged; this one went on to the end.
+            cut["status"], cut["message"] = Status.FINISHED, ""
         if self.data is not None and self.weights.ndim > 1:
             cut["data"] = replace(self.data, weights=cut["weights"])
         return replace(self, **cut)

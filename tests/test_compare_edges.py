@@ -300,6 +300,46 @@ def test_a_table_of_the_flow_is_a_theory_of_descent(times):
         assert compare(wrong, run).verdict == "DISAGREES"
 
 
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared", "exponential"])
+@pytest.mark.parametrize("rows", [12, 23, 31, 80])
+@pytest.mark.parametrize(
+    "spaced", [lambda n: np.linspace(0.0, 41.0, n), lambda n: np.append(0.0, np.geomspace(0.1, 41.0, n))]
+)
+def test_a_sparse_table_of_a_right_theory_never_disagrees(loss, rows, spaced):
+    run = train(START, POINTS, loss=loss, lr=0.05, steps=800)
+    assert compare(predict(START, POINTS, loss=loss).at(spaced(rows)), run).verdict != "DISAGREES"
+    assert compare(flow(START, POINTS, loss=loss, times=spaced(rows)), run).verdict != "DISAGREES"
+
+
+def test_a_run_as_the_theory_of_itself_agrees_whatever_its_rule():
+    epochs = {"batch_size": 1, "sampling": "epochs", "rng": 0}
+    for options in ({"optimizer": "momentum"}, {"optimizer": "adam"}, epochs):
+        run = train(START, POINTS, lr=0.01, steps=600, **options)
+        assert compare(run, run).verdict == "AGREES"
+        other = train(START, POINTS, lr=0.01, steps=600)
+        assert compare(run, other).verdict == "DISAGREES"
+
+
+def test_the_floor_knows_the_weights_that_the_run_was_trained_with():
+    q = [0.3, 0.6]
+    run = train(START, POINTS, lr=0.05, steps=600, weights=q)
+    other = Dataset(POINTS.X, POINTS.y, q)
+    np.testing.assert_array_equal(run.data.weights, q)
+    right = predict(START, other)
+    assert compare(right, run).verdict == "AGREES"
+    assert compare(lambda t: right.at(t).logits, run).verdict == "AGREES"
+    assert compare(FLOW, run).verdict == "DISAGREES"
+
+
+def test_a_member_of_an_ensemble_in_which_another_diverged():
+    many = Network(tuple(np.stack([w, 1e3 * w]) for w in START.weights))
+    run = train(many, POINTS, loss="squared", lr=0.05, steps=600)
+    assert run.status == "diverged" and list(run.outcome) == ["training", "diverged"]
+    good, bad = run.member(0), run.member(1)
+    assert (good.status, good.message) == ("finished", "") and bad.status == "diverged"
+    assert compare(predict(START, POINTS, loss="squared", lr=0.05), good).verdict == "AGREES"
+
+
 @pytest.mark.parametrize(
     "options", [{"optimizer": "momentum"}, {"optimizer": "adam"}, {"batch_size": 1, "sampling": "epochs", "rng": 0}]
 )
@@ -317,6 +357,8 @@ def test_runs_of_several_clocks_losses_or_classes_are_refused_with_advice():
     clocks = train(many, POINTS, lr=[0.01, 0.05], steps=20)
     with pytest.raises(ValueError, match=r"one lr for all its networks; compare one by one, run\.member\(i\)$"):
         compare(FLOW, clocks)
+    with pytest.raises(ValueError, match=r"theory must have one lr for all its networks"):
+        compare(clocks, RUN)
     assert compare(predict(START, POINTS, lr=0.05), clocks.member(1)).verdict != "DISAGREES"
     losses = train(many, POINTS, lr=0.05, steps=20, weights=[[0.5, 0.5], [0.7, 0.3]])
     with pytest.raises(ValueError, match=r"one set of weights for all its networks; .* run\.member\(i\)$"):

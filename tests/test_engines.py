@@ -303,6 +303,45 @@ def test_outcomes_of_single_networks():
     np.testing.assert_array_equal(dead.network.W, [[-1.0]])
 
 
+def test_a_point_without_weight_may_overflow():
+    """It does not count, whatever its pull: the others are trained as without it."""
+    far = Dataset([[1.0], [-1.0], [-1000.0]], [1, -1, 1], weights=[0.5, 0.5, 0.0])
+    near = Dataset([[1.0], [-1.0]], [1, -1], weights=[0.5, 0.5])
+    for h in (1, 2000):
+        start = Network((np.repeat([[1.0], [-1.0]], h, 0), np.repeat([1.0, -1.0], h) / h))
+        several = Network(tuple(np.stack([w, w]) for w in start.weights))
+        for network in (start, several):
+            options = {"loss": "exponential", "lr": 0.01, "steps": 50}
+            run, other = train(network, far, **options), train(network, near, **options)
+            assert run.status == Status.FINISHED
+            np.testing.assert_allclose(run.logits[..., :2], other.logits, rtol=0, atol=50 * (2 * h + 8) * 10 * EPS)
+        moving = {"loss": "exponential", "lr": 0.01, "steps": 20, "optimizer": "momentum"}
+        assert train(start, far, **moving).status == Status.FINISHED
+    times = np.linspace(0.0, 0.5, 5)
+    one, two = (flow(start, data, loss="exponential", times=times) for data in (far, near))
+    np.testing.assert_allclose(one.logits[:, :2], two.logits, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("record", [[100], [0, 50], "all", 2])
+@pytest.mark.parametrize("members", [None, 3])
+def test_infinite_logits_are_divergence_whatever_is_recorded(record, members):
+    network = Network(([[1e200], [-1e200]], [1e200, -1e200]))
+    if members:
+        network = Network(tuple(np.stack([w] * members) for w in network.weights))
+    run = train(network, Dataset([[1.0], [-1.0]], [1, -1]), lr=0.1, steps=100, record=record)
+    assert run.status == Status.DIVERGED and np.all(run.outcome == Outcome.DIVERGED)
+
+
+def test_the_message_names_the_lr_of_the_network_that_diverged():
+    data = point_classes((1.0, 1.0), (0.5, 0.5))
+    start = init.class_aligned(data, 2, initial=0.5, rng=0)
+    network = Network(tuple(np.stack([w, w]) for w in start.weights))
+    run = train(network, data, loss="squared", lr=[0.1, 50.0], steps=400, record=[0, 400])
+    assert list(run.outcome) == ["training", "diverged"] and "(lr = 50)" in run.message
+    hinge = train(network, data, loss="hinge", lr=[0.5, 1e305], steps=400, record=[0, 400])
+    assert hinge.stopped[0] == hinge.stopped[1] and "(lr = 1e+305)" in hinge.message
+
+
 def test_momentum_is_not_stopped_by_a_margin_reached():
     """Without a pull the velocity still moves the weights."""
     data = point_classes((1.0, 1.0), (0.5, 0.5))
@@ -384,6 +423,18 @@ def test_an_interrupt_ends_every_process(monkeypatch):
     np.testing.assert_array_equal(run.logits[0], start.logits[0])
     # Both halves have got somewhere, and no further than they were.
     assert np.isfinite(run.logits[1]).all()
+
+
+def test_an_interrupt_is_told_by_the_networks_that_still_ran():
+    """One of the two can change no more from the start; its logits are filled in to the end."""
+    network, data = init.from_coordinates([-1.0, 0.5], [1.0, 0.5], [1.0]), Dataset([[1.0], [2.0]], [1, -1])
+    timer = threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    run = train(network, data, lr=1e-4, steps=10**7, record=np.arange(0, 10**7 + 1, 500))
+    timer.join()
+    assert run.status == Status.INTERRUPTED and run.outcome[0] == Outcome.DEAD
+    assert len(run.step) < 10**7 // 500 and np.isfinite(run.logits).all()
+    assert run.message.startswith(f"interrupted after step {run.step[-1]} of")
 
 
 def test_where_processes_cannot_be_forked_one_does_it_all(monkeypatch):

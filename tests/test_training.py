@@ -512,6 +512,7 @@ def test_an_interrupted_run_keeps_what_was_recorded(monkeypatch, form, steps_don
         ({"lr": 0.0}, "lr must be positive and finite, got 0$"),
         ({"lr": -0.1}, r"lr must be positive and finite, got -0\.1$"),
         ({"lr": np.nan}, "lr must be positive and finite, got nan$"),
+        ({"lr": 1e308}, r"lr must be so small that lr x steps is finite, got 1e\+308 with 10 steps$"),
         ({"lr": np.inf}, "lr must be positive and finite, got inf$"),
         (
             {"lr": [0.1, 0.2]},
@@ -520,7 +521,8 @@ def test_an_interrupted_run_keeps_what_was_recorded(monkeypatch, form, steps_don
         ({"record": [0, 11]}, r"record must increase from at least 0 to at most steps = 10, got \[0, 11\]$"),
         ({"weights": np.ones(5)}, r"weights must have 6 values along the last axis, one a point, got \(5,\)$"),
         ({"weights": np.ones((2, 6))}, r"weights must be .* the ensemble's shape \(\), got shape \(2, 6\)$"),
-        ({"weights": np.zeros(6)}, "weights must not all be 0 for a network$"),
+        ({"weights": np.zeros(6)}, r"weights must not all be 0 within a class, got only 0 for class \+1$"),
+        ({"weights": [1, 0, 1, 0, 0, 1]}, "weights must not all be 0 within a class, got only 0 for class -1$"),
         ({"workers": 0}, "workers must be an integer of at least 1, got 0$"),
         ({"sampling": "epochs"}, "batch_size must be given for sampling 'epochs', got None$"),
         ({"sampling": "shuffled"}, "sampling must be one of 'replacement', 'epochs', got 'shuffled'$"),

@@ -119,7 +119,16 @@ def test_errors(changes, message):
 # ---- files, tables, figures ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("make", [classes, clocks, lambda: classes(optimizer="adam"), lambda: classes().member(0)])
+MADE = [
+    classes,
+    clocks,
+    lambda: classes(optimizer="adam"),
+    lambda: classes(batch_size=np.int64(2), rng=0),
+    lambda: classes().member(0),
+]
+
+
+@pytest.mark.parametrize("make", MADE)
 def test_save_and_load(tmp_path, make):
     run = make()
     run.save(tmp_path / "run.npz")

@@ -98,7 +98,8 @@ class General:
         pulled = (pull != 0.0).any(axis=-1)
         # Momentum moves on without a pull, and so does whatever has a bias on its readout.
         going = self.remembers or self.network.biases is not None or not cache.hidden
-        finite, m = np.asarray(np.isfinite(self.theta).all(-1)), len(self.members)
+        m = len(self.members)
+        finite = np.asarray(np.isfinite(self.theta).all(-1) & np.isfinite(logits.reshape(m, -1)).all(-1))
         learnt = np.zeros(m, dtype=bool) if self.remembers else np.asarray(~pulled.any(-1))
         if going:
             return Standing(finite, learnt, np.zeros(m, dtype=bool))

@@ -2,7 +2,7 @@
 
 The same functions as `dynsim.losses.Loss.pull`, without a new array a call. They are right to a few units in the
 last place; where the pull is below 1e-308 it is 0. Overflow of the exponential to inf is meant: 1 / (1 + inf) is 0.
-The caller silences numpy's warnings.
+The pull of the exponential loss stops at the largest float. The caller silences numpy's warnings.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Scaled = Callable[[Floats, Floats, Floats], None]
 Plain = Callable[[Floats, Floats], object]
 
 
-#: As an array of no axes: numpy need not convert it at every call.
-_ONE = np.ones(())
+#: As arrays of no axes: numpy need not convert them at every call.
+_ONE, _LARGEST = np.ones(()), np.array(np.finfo(np.float64).max)
 
 
 def _cross_entropy(m: Floats, c: Floats, out: Floats) -> None:
@@ -39,6 +39,8 @@ def _hinge(m: Floats, c: Floats, out: Floats) -> None:
 def _exponential(m: Floats, c: Floats, out: Floats) -> None:
     np.negative(m, out)
     np.exp(out, out)
+    # An infinite pull of a point with weight 0 would be NaN, not 0.
+    np.minimum(out, _LARGEST, out=out)
     np.multiply(c, out, out)
 
 

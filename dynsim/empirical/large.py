@@ -16,6 +16,7 @@ from dynsim.empirical.in_place import SCALED
 from dynsim.empirical.lockstep import Lockstep
 from dynsim.empirical.processes import room
 from dynsim.empirical.recording import Standing
+from dynsim.empirical.workspace import Workspace
 
 _ZERO = np.zeros(())
 
@@ -23,11 +24,11 @@ _ZERO = np.zeros(())
 class Units:
     """Half of the units on all points: W (k, d), Z (k,), and their share of the logits."""
 
-    def __init__(self, W: Floats, Z: Floats, points: int, shared: bool) -> None:
+    def __init__(self, W: Floats, Z: Floats, points: int, shared: bool, space: Workspace, side: int) -> None:
         self.W, self.Z = room(W.shape, np.float64, 0.0, shared), room(Z.shape, np.float64, 0.0, shared)
         self.W[...], self.Z[...] = W, Z
-        self.A, self.gate = np.empty((len(Z), points)), np.empty((len(Z), points), dtype=np.bool_)
-        self.Q = np.empty_like(W)
+        self.A = space.array(f"A{side}", (len(Z), points))
+        self.gate, self.Q = space.array("gate", self.A.shape, np.bool_), space.array("Q", W.shape)
 
     def look(self, points: Floats, share: Floats) -> None:
         """The hidden layer in A, what it adds to the logits in `share`."""
@@ -47,19 +48,32 @@ class Units:
 
 
 class Large:
-    """One network: W (h, d), Z (h,), on points X (n, d), y (n,), with c = lr q (n,); in one process or two."""
+    """One network: W (h, d), Z (h,), on points X (n, d), y (n,), with c = lr q (n,); in one process or two.
+
+    X in Fortran order is not copied: the same points can serve many networks.
+    """
 
     def __init__(
-        self, member: int, W: Floats, Z: Floats, X: Floats, y: Floats, c: Floats, loss: str, two: bool = False
+        self,
+        member: int,
+        W: Floats,
+        Z: Floats,
+        X: Floats,
+        y: Floats,
+        c: Floats,
+        loss: str,
+        space: Workspace,
+        two: bool = False,
     ) -> None:
-        self.members, self.points = np.array([member]), np.ascontiguousarray(X.T)
+        self.members, self.points = np.array([member]), X.T
         self.y, self.c, self.push, self.pull = y, c, c * y, SCALED[loss]
         self.two = two
         # A process starts with every block: the more steps, the less it matters.
         self.block = 1024 if two else 64
         middle = (len(Z) + 1) // 2
-        self.units = [Units(W[cut], Z[cut], len(y), two) for cut in (slice(0, middle), slice(middle, None))]
-        self.pulled = np.empty_like(self.points)
+        cuts = (slice(0, middle), slice(middle, None))
+        self.units = [Units(W[cut], Z[cut], len(y), two, space, side) for side, cut in enumerate(cuts)]
+        self.pulled = space.array("pulled", self.points.shape)
         self.f, self.p, self.shares = np.empty(len(y)), np.empty(len(y)), np.empty((2, len(y)))
 
     def advance(self, first: int, last: int, keep: NDArray[np.int64], out: Floats) -> None:
@@ -102,9 +116,10 @@ class Large:
 
     def standing(self) -> Standing:
         """Whether the network is finite, and whether anything can still change."""
-        self.pull(self.logits()[0] * self.y, self.c, self.p)
+        logits = self.logits()[0]
+        self.pull(logits * self.y, self.c, self.p)
         pulled = self.p != 0.0
-        finite = all(bool(np.isfinite(u.W).all() and np.isfinite(u.Z).all()) for u in self.units)
+        finite = all(bool(np.isfinite(a).all()) for a in (logits, *(w for u in self.units for w in (u.W, u.Z))))
         seen = any(bool(((u.A != 0.0) & pulled).any()) for u in self.units)
         return Standing(np.array([finite]), np.array([not pulled.any()]), np.array([not seen]))
 

@@ -88,7 +88,7 @@ class Lone:
         self.logits()
         self.pull(self.scratch, self.p)
         pulled = self.c * self.p != 0.0
-        finite = bool(np.isfinite(self.W).all() and np.isfinite(self.Z).all())
+        finite = all(bool(np.isfinite(a).all()) for a in (self.W, self.Z, self.scratch))
         silent = not np.any((self.H != 0.0) & pulled)
         return Standing(np.array([finite]), np.array([not pulled.any()]), np.array([silent]))
 

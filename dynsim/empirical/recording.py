@@ -26,7 +26,7 @@ _TRAINING, _LEARNT, _DEAD, _DIVERGED = (
 class Standing(NamedTuple):
     """How an engine's networks stand, each (m,).
 
-    finite: all weights are. learnt: no point pulls. silent: no point that pulls is seen by any unit.
+    finite: all weights and logits are. learnt: no point pulls. silent: no point that pulls is seen by any unit.
     """
 
     finite: NDArray[np.bool_]

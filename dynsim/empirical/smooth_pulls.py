@@ -10,6 +10,8 @@ from scipy import special
 from dynsim.checks import Floats
 from dynsim.dataset import Dataset
 
+_LARGEST = float(np.finfo(np.float64).max)
+
 #: Fills its second argument with -dL/df, shape (outputs, n), from the logits in its first.
 Pull = Callable[[Floats, Floats], None]
 
@@ -38,6 +40,8 @@ def _exponential(data: Dataset) -> Pull:
     def pull(f: Floats, out: Floats) -> None:
         np.multiply(f, against, out=out)
         np.exp(out, out=out)
+        # An infinite pull of a point with weight 0 would be NaN, not 0.
+        np.minimum(out, _LARGEST, out=out)
         np.multiply(out, signed, out=out)
 
     return pull

@@ -16,6 +16,7 @@ from scipy.linalg.blas import dgemm
 from dynsim.checks import Floats
 from dynsim.empirical.in_place import SCALED
 from dynsim.empirical.recording import Standing
+from dynsim.empirical.workspace import Workspace
 
 #: Chunks are padded to a multiple of so many networks: no vector instruction and no BLAS kernel is cut off.
 LANES = 16
@@ -39,9 +40,17 @@ class Together:
     block = 32
 
     def __init__(
-        self, members: NDArray[np.int64], W: Floats, Z: Floats, X: Floats, y: Floats, c: Floats, loss: str
+        self,
+        members: NDArray[np.int64],
+        W: Floats,
+        Z: Floats,
+        X: Floats,
+        y: Floats,
+        c: Floats,
+        loss: str,
+        space: Workspace,
     ) -> None:
-        self.members, self.y = members, y[:, None]
+        self.members, self.y, self.space = members, y[:, None], space
         self.X, self.across = np.asfortranarray(X), np.asfortranarray(X.T)
         self.pull = SCALED[loss]
         # With fewer inputs than points, what is left is done on the (d, h, m) arrays of the weights.
@@ -57,9 +66,10 @@ class Together:
             room[..., :m] = values
         self.push, self.signs = self.c * self.y, self.y + np.zeros_like(self.c)
         d, h, n = *W.shape[:2], len(c)
-        self.A, self.G, self.Q = np.empty((n, h, wide)), np.empty((n, h, wide)), np.empty_like(self.W)
-        self.gate = np.empty((n, h, wide), dtype=np.bool_)
-        self.f, self.p, self.dZ = np.empty((n, wide)), np.empty((n, wide)), np.empty((h, wide))
+        array = self.space.array
+        self.A, self.G = array("A", (n, h, wide)), array("G", (n, h, wide))
+        self.Q, self.gate = array("Q", (d, h, wide)), array("gate", (n, h, wide), np.bool_)
+        self.f, self.p, self.dZ = array("f", (n, wide)), array("p", (n, wide)), array("dZ", (h, wide))
         # As BLAS sees them, in Fortran order: a row a network and unit.
         self.flat = tuple(a.reshape(len(a), -1).T for a in (self.W, self.A, self.G, self.Q))
         # Axes of length 1 would cost as much as a short loop.
@@ -129,10 +139,11 @@ class Together:
     def standing(self) -> Standing:
         """Which networks are finite, and in which anything can still change."""
         self._look()
-        np.multiply(self.f, self.y, self.p)
+        seen = np.isfinite(self.f).all(0)
+        np.multiply(self.f, self.signs, self.p)
         self.pull(self.p, self.c, self.p)
         pulled = self.p != 0.0
-        finite = np.asarray(np.isfinite(self.W).all((0, 1)) & np.isfinite(self.Z).all(0))
+        finite = np.asarray(seen & np.isfinite(self.W).all((0, 1)) & np.isfinite(self.Z).all(0))
         silent = np.asarray(~((self.A != 0.0).any(1) & pulled).any(axis=0))
         m = len(self.members)
         return Standing(finite[:m], ~pulled.any(0)[:m], silent[:m])

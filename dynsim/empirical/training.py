@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from dynsim.empirical.large import Large
 from dynsim.empirical.lone import Lone
 from dynsim.empirical.recording import OUTCOMES, Board, Engine, follow, recorded_steps
 from dynsim.empirical.together import Together, chunk_size
+from dynsim.empirical.workspace import Workspace
 from dynsim.network import Network
 from dynsim.trajectory import Outcome, Status, Trajectory
 
@@ -163,16 +164,21 @@ def _job(
     check_readout(network, data, loss)
     eta = _over_ensemble("lr", checks.positive("lr", lr), network.ensemble)
     checks.count("steps", steps, least=0)
+    with np.errstate(over="ignore"):
+        if not np.isfinite(eta * steps).all():
+            raise ValueError(f"lr must be so small that lr x steps is finite, got {eta.max():g} with {steps} steps")
     if batch_size is not None:
-        checks.count("batch_size", batch_size, least=1, most=len(data), limit="the number of points")
+        batch_size = checks.count("batch_size", batch_size, least=1, most=len(data), limit="the number of points")
     checks.choice("sampling", sampling, SAMPLINGS)
     if batch_size is None and sampling != "replacement":
         raise ValueError(f"batch_size must be given for sampling {sampling!r}, got None")
     q = data.weights if weights is None else checks.nonnegative("weights", weights)
     if q.shape[-1:] != (len(data),):
         raise ValueError(f"weights must have {len(data)} values along the last axis, one a point, got {q.shape}")
-    if not np.all(q.sum(-1) > 0):
-        raise ValueError("weights must not all be 0 for a network")
+    for label in data.labels:
+        if not np.all(q[..., data.mask(label)].sum(-1) > 0):
+            name = format(label, "+d" if data.classes is None else "d")
+            raise ValueError(f"weights must not all be 0 within a class, got only 0 for class {name}")
     many = _over_ensemble("weights", q, network.ensemble, 1)
     keep, M = recorded_steps(record, steps), network.members
     return _Job(
@@ -271,14 +277,18 @@ def _engines(
     if not one_layer or rule.name != "gd" or streams is not None:
         return [_general(job, rule, part, streams)]
     W, Z, X, y, c = flat.W, flat.Z, job.data.X, job.data.y, job.lr[:, None] * job.q
+    space = Workspace()
     if len(y) * flat.hidden > _LARGE:
         two = workers > 1 and flat.members == 1 and lockstep.possible()
-        return [Large(int(m), W[m], Z[m], X, y, c[m], job.loss, two) for m in part]
-    if job.alone:
+        columns = np.asfortranarray(X)
+        return [Large(int(m), W[m], Z[m], columns, y, c[m], job.loss, space, two) for m in part]
+    # There a pull is multiplied by its weight last: an infinite one by a weight of 0 would be NaN.
+    risky = job.loss == "exponential" and bool(np.any(job.q == 0.0))
+    if job.alone and not risky:
         return [Lone(int(m), W[m], Z[m], X, y, c[m], job.loss) for m in part]
     size = chunk_size(len(y), flat.hidden)
     chunks = [part[k : k + size] for k in range(0, len(part), size)]
-    return [Together(m, W[m], Z[m], X, y, c[m], job.loss) for m in chunks]
+    return [Together(m, W[m], Z[m], X, y, c[m], job.loss, space) for m in chunks]
 
 
 def _general(job: _Job, rule: _Rule, part: NDArray[np.int64], streams: Sequence[Generator] | None) -> Engine:
@@ -302,7 +312,9 @@ def _result(network: Network, data: Dataset, job: _Job, rule: _Rule, wall: Board
         status = Status.DIVERGED
     rows = len(job.keep)
     if status == Status.INTERRUPTED or np.all(outcome == Outcome.DIVERGED):
-        some = ~np.isnan(wall.logits.reshape(rows, -1)).all(-1)
+        # Networks that stopped early have their logits filled in to the end: they do not tell how far the run got.
+        going = wall.stopped < 0 if np.any(wall.stopped < 0) else np.ones_like(wall.stopped, dtype=bool)
+        some = ~np.isnan(wall.logits[:, going].reshape(rows, -1)).all(-1)
         rows = int(np.max(np.flatnonzero(some), initial=-1)) + 1
     lead, step = network.ensemble, job.keep[:rows]
     logits = wall.logits[:rows].reshape(rows, *lead, *wall.logits.shape[2:])
@@ -323,7 +335,7 @@ def _result(network: Network, data: Dataset, job: _Job, rule: _Rule, wall: Board
         message=_message(job, wall, outcome.reshape(lead), status, step),
         network=last,
         start=network,
-        data=data,
+        data=replace(data, weights=job.q[0]) if job.one_q and np.any(job.q[0] != data.weights) else data,
         outcome=outcome.reshape(lead),
         stopped=wall.stopped.reshape(lead),
         meta=facts if job.batch_size is None else facts | {"sampling": job.sampling},
@@ -338,7 +350,7 @@ def _message(job: _Job, wall: Board, outcome: NDArray[np.str_], status: Status, 
     lost = outcome == Outcome.DIVERGED
     if np.any(lost):
         which = wall.stopped.reshape(outcome.shape)[lost]
-        eta = job.lr[wall.stopped == which.min()][0]
+        eta = job.lr[lost.ravel() & (wall.stopped == which.min())][0]
         who = f"{which.size} of {outcome.size} networks" if outcome.ndim else "the run"
         parts.append(
             f"{who} diverged: first seen at step {int(which.min())} of {job.steps} (lr = {eta:g}); what was "
