@@ -59,6 +59,8 @@ def _bounded(name: str, value: ArrayLike, good: Any, wanted: str, infinite: bool
 
 def number(name: str, value: Any) -> float:
     """One number > 0 and finite."""
+    if isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name} must be positive and finite, got {value!r}")
     out = positive(name, value)
     if out.ndim:
         raise ValueError(f"{name} must be one number, got shape {out.shape}")
@@ -90,6 +92,14 @@ def instance(name: str, value: Any, kind: type[T]) -> T:
     if not isinstance(value, kind):
         raise ValueError(f"{name} must be a {kind.__name__}, got {type(value).__name__}")
     return value
+
+
+def generator(name: str, value: Any) -> np.random.Generator:
+    """Anything `np.random.default_rng` takes (SPEC 7)."""
+    try:
+        return np.random.default_rng(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be what np.random.default_rng takes, got {_short(value)}") from error
 
 
 def listed(names: Iterable[str]) -> str:

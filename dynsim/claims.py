@@ -42,8 +42,14 @@ class Claim(NamedTuple):
     rule: tuple[str, str] = ("gd", "replacement")
 
 
+#: The rule of a curve from elsewhere, which does not say: taken for gradient descent, but contradicts no other.
+NOT_TOLD = ("", "")
+
+
 def rule_of(run: Trajectory) -> tuple[str, str]:
     """By which rule the weights moved: the optimizer, and how batches are drawn."""
+    if "optimizer" not in run.meta and "source" in run.meta:
+        return NOT_TOLD
     return str(run.meta.get("optimizer", "gd")), str(run.meta.get("sampling", "replacement"))
 
 

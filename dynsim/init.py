@@ -122,6 +122,10 @@ def gaussian(
     >>> gaussian(data, 8, scale=0.1, depth=3, biases=True, size=10, rng=0)
     Network(10 networks, each 2 inputs, hidden layers of 8, 8 units, 3 classes, biases)
     """
+    checks.instance("data", data, Dataset)
+    for name, flag in (("diagonal", diagonal), ("biases", biases)):
+        if not isinstance(flag, (bool, np.bool_)):
+            raise ValueError(f"{name} must be True or False, got {flag!r}")
     checks.count("hidden", hidden, least=1)
     checks.count("depth", depth, least=1)
     sigma = checks.number("scale", scale)

@@ -55,6 +55,9 @@ class Network:
         biases: Sequence[ArrayLike] | None = None,
         classes: int | None = None,
     ) -> None:
+        for name, given in (("weights", weights), ("biases", biases)):
+            if not isinstance(given, (Sequence, np.ndarray)) and (name == "weights" or given is not None):
+                raise ValueError(f"{name} must be a sequence with one array a layer, got {type(given).__name__}")
         if len(weights) == 0:
             raise ValueError("weights must hold one array a layer, got none")
         arrays = [checks.array(_name(i, len(weights)), w) for i, w in enumerate(weights)]

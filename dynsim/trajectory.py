@@ -78,7 +78,8 @@ class Trajectory:
     outcome : ndarray of str, shape (...), or None
         How each network of a run ended, an `Outcome`.
     stopped : ndarray of int, shape (...), or None
-        The step from which on nothing changed any more, or was seen not to be finite; -1 for the others.
+        The step at which it was seen that nothing can change any more (the end of a block of steps), or that
+        numbers are not finite (the first record that shows it, or the end of a block); -1 for the others.
     meta : mapping
         Plain facts about the run or the law (optimizer, batch size, law, equation, ...).
     """
@@ -146,6 +147,8 @@ class Trajectory:
 
     def member(self, *index: int) -> Trajectory:
         """The trajectory of one network of an ensemble, with its own time, lr and weights."""
+        if not all(isinstance(i, (int, np.integer)) for i in index):
+            raise IndexError(f"index must be whole numbers, one an axis of the ensemble, got {index}")
         if len(index) != len(self.ensemble):
             wanted = f"{len(self.ensemble)} numbers, one an axis of the ensemble"
             raise IndexError(f"index must have {wanted}, got {index}")

@@ -320,6 +320,15 @@ def test_a_run_as_the_theory_of_itself_agrees_whatever_its_rule():
         assert compare(run, other).verdict == "DISAGREES"
 
 
+def test_a_curve_from_elsewhere_contradicts_no_rule():
+    """It does not say how it was made; with identical numbers it is no evidence against anything."""
+    run = train(START, POINTS, lr=0.05, steps=600, optimizer="momentum")
+    for lr in (0.05, None):
+        curve = foreign(run, lr=lr)
+        for theory, empirical in ((run, curve), (curve, run)):
+            assert "the theory is the map of" not in compare(theory, empirical).reason
+
+
 def test_the_floor_knows_the_weights_that_the_run_was_trained_with():
     q = [0.3, 0.6]
     run = train(START, POINTS, lr=0.05, steps=600, weights=q)

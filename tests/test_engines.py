@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dynsim import init
 from dynsim.data import point_classes
 from dynsim.dataset import Dataset
-from dynsim.empirical import large, lockstep, lone, processes, together, training
+from dynsim.empirical import in_place, large, lockstep, lone, processes, together, training
 from dynsim.empirical.flow import flow
 from dynsim.empirical.training import train
 from dynsim.network import Network
@@ -322,6 +322,30 @@ def test_a_point_without_weight_may_overflow():
     np.testing.assert_allclose(one.logits[:, :2], two.logits, rtol=0, atol=1e-8)
 
 
+@pytest.mark.parametrize("options", [{}, {"optimizer": "momentum", "momentum": 0.0}, {"workers": 2}])
+@pytest.mark.parametrize("copies", [None, 2])
+@pytest.mark.parametrize("far", [1, 4999])
+def test_an_infinite_pull_is_divergence_in_every_engine(options, copies, far):
+    """exp(800) overflows: nothing is clipped, however the network is computed."""
+    data = Dataset(np.append([[1.0]], np.zeros((far, 1)), axis=0), np.append(1.0, -np.ones(far)))
+    network = Network(([[800.0]], [-1.0]))
+    if copies:
+        network = Network(tuple(np.stack([w] * copies) for w in network.weights))
+    run = train(network, data, loss="exponential", lr=1e-3, steps=200, **options)
+    assert run.status == Status.DIVERGED and np.all(run.outcome == Outcome.DIVERGED)
+
+
+@pytest.mark.parametrize("odds", [0.0, 20.0, 30.0, 40.0, 300.0])
+def test_the_pull_of_a_softmax_keeps_its_digits(odds):
+    """1 - p of the own class is the sum of the others' p, also where p rounds to 1."""
+    f, out = np.array([[[odds, -1.0, 0.5]]]), np.empty((1, 1, 3))
+    in_place.softmax(f, np.array([[1.0, 0.0, 0.0]]), np.array([[0.3]]), out)
+    others = np.exp(np.array([-1.0, 0.5]) - odds) / (1 + np.exp(-1.0 - odds) + np.exp(0.5 - odds))
+    # exp has a relative error of an ulp of its argument, up to 300 eps here; and a few roundings.
+    bound = (odds + 16) * EPS
+    np.testing.assert_allclose(out[0, 0], 0.3 * np.array([others.sum(), *-others]), rtol=bound, atol=0)
+
+
 @pytest.mark.parametrize("record", [[100], [0, 50], "all", 2])
 @pytest.mark.parametrize("members", [None, 3])
 def test_infinite_logits_are_divergence_whatever_is_recorded(record, members):
@@ -448,16 +472,19 @@ def test_where_processes_cannot_be_forked_one_does_it_all(monkeypatch):
 # ---- memory ----------------------------------------------------------------------------------------------
 
 
-def test_memory_is_that_of_the_records_and_the_state():
-    """Within twice what is recorded plus the weights, for an ensemble in chunks (numpy's arrays are traced)."""
-    network, data = ensemble(1000, 32, 8), points(8, 8)
+@pytest.mark.parametrize(("members", "h", "d", "n", "record"), [(1000, 32, 8, 8, "all"), (1000, 40, 2, 100, 3)])
+def test_memory_is_that_of_the_records_and_the_state(members, h, d, n, record):
+    """Within twice what is recorded plus the weights, and one chunk, however many there are (tracemalloc)."""
+    network, data = ensemble(members, h, d), points(n, d)
     train(network[:20], data, lr=0.1, steps=2)
     tracemalloc.start()
     try:
-        run = train(network, data, lr=0.05, steps=60, record="all")
+        run = train(network, data, lr=0.01, steps=60, record=record)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     state = 2 * sum(a.nbytes for a in network.parameters)  # the weights that change, and the last ones
-    chunk = 4 * 8 * together._VALUES  # the working arrays of a chunk: three of that size and small ones
-    assert peak < 2 * (run.logits.nbytes + state) + chunk
+    loss = 6 * 8 * members * n  # lr q and the labels, for every network and point
+    # Three working arrays of a chunk, and small ones.
+    chunk = 4 * 8 * max(together._VALUES, together.LANES * n * h)
+    assert peak < 2 * (run.logits.nbytes + state) + loss + chunk

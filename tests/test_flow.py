@@ -682,3 +682,17 @@ def test_data_that_do_not_fit():
         flow(small(2, False, False, None, 0)[0], classes, times=[1.0])
     with pytest.raises(ValueError, match=r"data must have class ids 0 \.\.\. 2, as the network has, got labels"):
         flow(softmax, small(2, False, False, None, 0)[1], times=[1.0])
+
+
+@pytest.mark.parametrize("initial", [1e-28, 1e-24, 1e-18])
+def test_a_start_that_atol_does_not_resolve_is_refused(initial):
+    """It could not be told from units that sit on their kinks; with a small enough atol it is followed."""
+    data = points.point_classes(norms=(1, 2), frequencies=(0.5, 0.5))
+    network = init.class_aligned(data, 4, initial=initial, rng=0)
+    with pytest.raises(ValueError, match=r"atol must be at most .*e-\d+, 0\.0001 of the largest .* got 1e-12$"):
+        flow(network, data, times=[0.0, 1.0])
+    times = [0.0, 1.0, 300.0]
+    run = flow(network, data, times=times, atol=1e-6 * np.sqrt(initial))
+    theory = dynsim.predict(network, data).at(times).logits
+    # rtol 1e-10 of every step, on a plateau that is long and multiplies nothing relative: 100 steps.
+    np.testing.assert_allclose(run.logits, theory, rtol=1e-6, atol=0)

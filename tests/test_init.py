@@ -280,6 +280,8 @@ def test_gaussian_shapes_and_rng():
         ({"size": 0}, "size must be an integer of at least 1, got 0$"),
         ({"size": True}, "size must be an integer of at least 1, got True$"),
         ({"depth": 0}, "depth must be an integer of at least 1, got 0$"),
+        ({"diagonal": "no"}, "diagonal must be True or False, got 'no'$"),
+        ({"biases": 1}, "biases must be True or False, got 1$"),
     ],
 )
 def test_gaussian_errors(change, message):

@@ -397,3 +397,11 @@ def test_repr_of_every_form(form):
     for ensemble, many in (((), ""), ((4, 5), "4 x 5 networks, each ")):
         network = kind.network(problem(kind, ensemble, False, 3, 2, 1.0, 0)[0])
         assert repr(network) == f"Network({many}{REPRS[form]})"
+
+
+@pytest.mark.parametrize("given", [5, None, iter([[1.0]])])
+def test_weights_must_be_a_sequence(given):
+    with pytest.raises(ValueError, match=r"weights must be a sequence with one array a layer, got "):
+        Network(given)
+    with pytest.raises(ValueError, match=r"biases must be a sequence with one array a layer, got int$"):
+        Network(([[1.0]], [1.0]), 5)

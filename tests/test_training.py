@@ -84,6 +84,7 @@ def test_which_steps():
         ([[0, 1]], r"record must be one-dimensional integers, got \[\[0, 1\]\]$"),
         ([0, 11], r"record must increase from at least 0 to at most steps = 10, got \[0, 11\]$"),
         ([-1, 3], r"record must increase from at least 0 to at most steps = 10, got \[-1, 3\]$"),
+        (np.array([5, 3], dtype=np.uint64), r"record must increase .* to at most steps = 10, got array"),
         ([3, 3], r"record must increase from at least 0 to at most steps = 10, got \[3, 3\]$"),
         ([5, 3], r"record must increase from at least 0 to at most steps = 10, got \[5, 3\]$"),
     ],
@@ -509,6 +510,9 @@ def test_an_interrupted_run_keeps_what_was_recorded(monkeypatch, form, steps_don
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"lr": True}, "lr must be positive and finite, got True$"),
+        ({"rng": "a", "batch_size": 1}, "rng must be what np.random.default_rng takes, got 'a'$"),
+        ({"rng": -1, "batch_size": 1}, "rng must be what np.random.default_rng takes, got -1$"),
         ({"lr": 0.0}, "lr must be positive and finite, got 0$"),
         ({"lr": -0.1}, r"lr must be positive and finite, got -0\.1$"),
         ({"lr": np.nan}, "lr must be positive and finite, got nan$"),

@@ -84,6 +84,8 @@ def test_a_member_is_a_run_of_its_own():
     np.testing.assert_array_equal(one.member().logits, run.logits[:, 1, 2])
     with pytest.raises(IndexError, match=r"index must have 2 numbers, one an axis of the ensemble, got \(1,\)$"):
         run.member(1)
+    with pytest.raises(IndexError, match=r"index must be whole numbers, one an axis of the ensemble, got \(slice"):
+        run.member(slice(0, 1), 1)
     soft = classes().member(1)
     assert soft.logits.shape[1:] == (5, 3) and soft.network.classes == 3
 

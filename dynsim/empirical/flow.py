@@ -15,6 +15,8 @@ from dynsim.empirical.training import check_readout
 from dynsim.network import Network
 from dynsim.trajectory import Status, Trajectory
 
+#: What atol may be at most beside the largest incoming weight of a hidden unit.
+_RESOLVED = 1e-4
 #: scipy's solver goes no lower than this.
 _LEAST_RTOL = 100 * float(np.finfo(float).eps)
 
@@ -127,7 +129,23 @@ def _checked(
     relative, absolute = checks.number("rtol", rtol), checks.number("atol", atol)
     if relative < _LEAST_RTOL:
         raise ValueError(f"rtol must be at least {_LEAST_RTOL:.3g}, the solver's rounding, got {relative:.10g}")
+    _check_resolution(network, absolute)
     return checks.times("times", times), relative, absolute
+
+
+def _check_resolution(network: Network, atol: float) -> None:
+    """A unit whose weights atol does not resolve to four digits cannot be told from one that sits on its kinks."""
+    axes = len(network.ensemble)
+    for layer, weight in enumerate(network.weights[:-1]):
+        size = np.abs(weight) if weight.ndim == axes + 1 else np.abs(weight).max(axis=-1)
+        if network.biases is not None:
+            size = np.maximum(size, np.abs(network.biases[layer]))
+        least = float(np.min(size, where=size > 0.0, initial=np.inf))
+        if atol > _RESOLVED * least:
+            raise ValueError(
+                f"atol must be at most {_RESOLVED * least:.3g}, {_RESOLVED:g} of the largest weight of the "
+                f"smallest hidden unit ({least:.3g}), got {atol:g}"
+            )
 
 
 def _follow(paths: list[Path], progress: bool) -> None:

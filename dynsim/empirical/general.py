@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dynsim.checks import Floats
 from dynsim.empirical import networks
 from dynsim.empirical.batches import Batch
-from dynsim.empirical.in_place import SCALED, softmax
+from dynsim.empirical.in_place import scaled, softmax
 from dynsim.empirical.networks import Cache
 from dynsim.empirical.optimizers import Optimizer
 from dynsim.empirical.recording import Standing
@@ -39,7 +39,7 @@ class General:
         self.members, self.network, self.optimizer, self.batches = members, network, optimizer, batches
         self.places = np.arange(len(members))  # of the members among those that the batches were made for
         self.X, self.y, self.q = points
-        self.pull, self.remembers = SCALED[loss], remembers
+        self.pull, self.remembers = scaled(loss, self.q), remembers
         self.target = None if network.classes is None else np.eye(network.classes)[self.y.astype(np.int64)]
         self._room: dict[tuple[int, ...], tuple[Floats, Cache]] = {}
         self.theta, self.arrays = _flat(list(network.parameters), len(members))

@@ -2,7 +2,7 @@
 
 The same functions as `dynsim.losses.Loss.pull`, without a new array a call. They are right to a few units in the
 last place; where the pull is below 1e-308 it is 0. Overflow of the exponential to inf is meant: 1 / (1 + inf) is 0.
-The pull of the exponential loss stops at the largest float. The caller silences numpy's warnings.
+The caller silences numpy's warnings.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Scaled = Callable[[Floats, Floats, Floats], None]
 Plain = Callable[[Floats, Floats], object]
 
 
-#: As arrays of no axes: numpy need not convert them at every call.
-_ONE, _LARGEST = np.ones(()), np.array(np.finfo(np.float64).max)
+#: As an array of no axes: numpy need not convert it at every call.
+_ONE = np.ones(())
 
 
 def _cross_entropy(m: Floats, c: Floats, out: Floats) -> None:
@@ -39,9 +39,13 @@ def _hinge(m: Floats, c: Floats, out: Floats) -> None:
 def _exponential(m: Floats, c: Floats, out: Floats) -> None:
     np.negative(m, out)
     np.exp(out, out)
-    # An infinite pull of a point with weight 0 would be NaN, not 0.
-    np.minimum(out, _LARGEST, out=out)
     np.multiply(c, out, out)
+
+
+def _exponential_weightless(m: Floats, c: Floats, out: Floats) -> None:
+    _exponential(m, c, out)
+    # An infinite pull of a point with weight 0 is NaN by now, not 0.
+    np.copyto(out, 0.0, where=c == 0.0)
 
 
 def _squared(m: Floats, c: Floats, out: Floats) -> None:
@@ -49,12 +53,19 @@ def _squared(m: Floats, c: Floats, out: Floats) -> None:
     np.multiply(c, out, out)
 
 
-SCALED: dict[str, Scaled] = {
+_SCALED: dict[str, Scaled] = {
     "cross_entropy": _cross_entropy,
     "hinge": _hinge,
     "exponential": _exponential,
     "squared": _squared,
 }
+
+
+def scaled(loss: str, c: Floats) -> Scaled:
+    """The function out = c g(m) of a loss, for factors like c."""
+    return _exponential_weightless if loss == "exponential" and np.any(c == 0.0) else _SCALED[loss]
+
+
 
 PLAIN: dict[str, Plain] = {
     "cross_entropy": expit,
@@ -69,5 +80,7 @@ def softmax(logits: Floats, target: Floats, c: Floats, out: Floats) -> None:
     np.subtract(logits, logits.max(axis=-1, keepdims=True), out)
     np.exp(out, out)
     np.divide(out, out.sum(axis=-1, keepdims=True), out)
-    np.subtract(target, out, out)
+    # 1 - p of the own class as the sum of the others' p: it keeps its digits where p rounds to 1.
+    np.multiply(out, target - 1.0, out)
+    np.subtract(out, target * out.sum(axis=-1, keepdims=True), out)
     np.multiply(out, c[..., None], out)

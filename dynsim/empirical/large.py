@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynsim.checks import Floats
-from dynsim.empirical.in_place import SCALED
+from dynsim.empirical.in_place import scaled
 from dynsim.empirical.lockstep import Lockstep
 from dynsim.empirical.processes import room
 from dynsim.empirical.recording import Standing
@@ -66,7 +66,7 @@ class Large:
         two: bool = False,
     ) -> None:
         self.members, self.points = np.array([member]), X.T
-        self.y, self.c, self.push, self.pull = y, c, c * y, SCALED[loss]
+        self.y, self.c, self.push, self.pull = y, c, c * y, scaled(loss, c)
         self.two = two
         # A process starts with every block: the more steps, the less it matters.
         self.block = 1024 if two else 64

@@ -14,6 +14,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -69,13 +70,13 @@ class Lockstep:
     def run(self, half: Callable[[int, Lockstep], None]) -> None:
         """half(0, self) here and half(1, self) in a process of its own, to the end of both."""
         parent = os.getpid()
-        with warnings.catch_warnings():
-            # Threads that BLAS keeps for itself are no danger: it stops them before a fork.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            self._other = os.fork()
-        if not self._other:
-            self._serve(half, parent)
+        # No interrupt before both sides have their `try`: the other one would run on into the caller's program.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
+            self._other = _fork()
+            if not self._other:
+                self._serve(half, parent, before)
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             half(0, self)
             if self._other:
                 _, status = os.waitpid(self._other, 0)
@@ -83,14 +84,16 @@ class Lockstep:
                 if status:
                     raise RuntimeError(f"the process with half of the units failed (status {status})")
         finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             if self._other:
                 os.kill(self._other, signal.SIGKILL)
                 os.waitpid(self._other, 0)
 
-    def _serve(self, half: Callable[[int, Lockstep], None], parent: int) -> None:
+    def _serve(self, half: Callable[[int, Lockstep], None], parent: int, mask: set[Any]) -> None:
         """The other side: no way leads back from here into the program that was copied."""
         status = 1
         try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             self._side, self._other = 1, parent
             half(1, self)
             status = 0
@@ -98,3 +101,10 @@ class Lockstep:
             traceback.print_exc()
         finally:
             os._exit(status)
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # Threads that BLAS keeps for itself are no danger: it stops them before a fork.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()

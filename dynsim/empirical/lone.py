@@ -1,8 +1,8 @@
 """Full-batch gradient descent of one small network with one hidden layer: as few calls a step as there can be.
 
-With some hundred values an array, a step costs what its calls cost. Ten are left: the points are sorted by class
-and multiplied by -y, so that relu becomes a minimum for one class and a maximum for the other and the readout gives
-the negative margins; the products accumulate where they belong (BLAS, beta = 1).
+With some hundred values an array, a step costs what its calls cost. Ten are left, eleven with unequal weights: the
+points are sorted by class and multiplied by -y, so that relu becomes a minimum for one class and a maximum for the
+other and the readout gives the negative margins; the products accumulate where they belong (BLAS, beta = 1).
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class Lone:
         self.c = c[self.order]
         self.push = np.asfortranarray(-self.c[:, None] * points)
         self.pull = PLAIN[loss]
+        # Their pull may overflow, and does not count.
+        self.weightless = np.flatnonzero(self.c == 0.0)
         self.A = np.empty((len(Z), len(y)), order="F")
         self.H, self.gate, self.G = (np.empty_like(self.A) for _ in range(3))
         self.p, self.scaled, self.scratch = np.empty(len(y)), np.empty(len(y)), np.empty(len(y))
@@ -57,6 +59,7 @@ class Lone:
         signed, push, c, pull = self.signed, self.push, self.c, self.pull
         column, line, even = Z[:, None], p[None, :], self.even
         rate, force = (-float(c[0]), p) if even else (-1.0, scaled)
+        weightless, some = self.weightless, bool(self.weightless.size)
         minimum, maximum, sign, multiply = np.minimum, np.maximum, np.sign, np.multiply
         for row in rows:
             dgemm(1.0, W, signed, 0.0, A, 0, 0, 1)  # -y w.x
@@ -64,6 +67,8 @@ class Lone:
             maximum(A2, zero2, out=H2)
             dgemv(1.0, H, Z, 0.0, row, 0, 1, 0, 1, 1, 1)  # -m
             pull(row, p)  # g
+            if some:
+                p[weightless] = 0.0
             if not even:
                 multiply(p, c, scaled)
             sign(H, gate)  # -y [w.x > 0]
@@ -87,7 +92,7 @@ class Lone:
         """Whether the network is finite, and whether anything can still change."""
         self.logits()
         self.pull(self.scratch, self.p)
-        pulled = self.c * self.p != 0.0
+        pulled = (self.c != 0.0) & (self.p != 0.0)
         finite = all(bool(np.isfinite(a).all()) for a in (self.W, self.Z, self.scratch))
         silent = not np.any((self.H != 0.0) & pulled)
         return Standing(np.array([finite]), np.array([not pulled.any()]), np.array([silent]))

@@ -20,6 +20,8 @@ from dynsim.trajectory import Status
 _PATIENCE = 200
 #: The squared loss has ended where all logits are this close to their labels, in units of rtol + atol.
 _MISSING = 10.0
+#: The invariants are looked at after so many steps, after every event, and at the end.
+_EVERY = 8
 #: How far the invariants may drift, in units of rtol + atol and relative to the largest unit.
 _DRIFT = 1e4
 
@@ -64,7 +66,7 @@ class Path:
         self.time, self.state = 0.0, self.field.pack(network)
         self.states, self.done = np.empty((len(times), self.field.size)), 0
         self.events, self.sliding, self.ambiguous, self.drift = 0, 0, 0, 0.0
-        self._anchor, self._since, self._length = 0.0, 0, 0.0
+        self._anchor, self._since, self._length, self._steps = 0.0, 0, 0.0, 0
         self._conserved = self.field.invariants(self.state)[0]
 
     def follow(self, progress: Callable[[int], object]) -> None:
@@ -83,6 +85,7 @@ class Path:
             self._start()
         while self.done < len(self.times):
             self._stretch()
+        self._check()
 
     def logits(self) -> Floats:
         """The logits at all times, shape (T, n) or (T, n, C); NaN beyond the first `done`."""
@@ -155,7 +158,9 @@ class Path:
             if not field.straight:
                 solver.y[:] = sliding.onto(field, solver.y, field.sliding)
             self.state = np.array(solver.y)
-        self._check()
+        self._steps += 1
+        if event is not None or self._steps % _EVERY == 0:
+            self._check()
 
     def _switch(self, event: Event) -> None:
         """Choose the gates with which it goes on after an event."""

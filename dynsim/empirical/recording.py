@@ -79,12 +79,14 @@ def recorded_steps(record: int | str | ArrayLike, steps: int) -> NDArray[np.int6
         if number > steps:
             return np.arange(steps + 1)
         return np.unique(np.rint(np.append(0.0, np.geomspace(max(steps, 1), 1, number - 1))).astype(np.int64))
-    wanted = np.asarray(record)
-    if wanted.ndim != 1 or wanted.size == 0 or wanted.dtype.kind not in "iu":
+    given = np.asarray(record)
+    if given.ndim != 1 or given.size == 0 or given.dtype.kind not in "iu":
         raise ValueError(f"record must be one-dimensional integers, got {record!r}")
+    # Differences of unsigned numbers would wrap.
+    wanted = given.astype(np.int64)
     if np.any(np.diff(wanted) <= 0) or wanted[0] < 0 or wanted[-1] > steps:
         raise ValueError(f"record must increase from at least 0 to at most steps = {steps}, got {record!r}")
-    return wanted.astype(np.int64)
+    return wanted
 
 
 def follow(

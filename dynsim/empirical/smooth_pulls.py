@@ -10,8 +10,6 @@ from scipy import special
 from dynsim.checks import Floats
 from dynsim.dataset import Dataset
 
-_LARGEST = float(np.finfo(np.float64).max)
-
 #: Fills its second argument with -dL/df, shape (outputs, n), from the logits in its first.
 Pull = Callable[[Floats, Floats], None]
 
@@ -36,13 +34,14 @@ def _logistic(data: Dataset) -> Pull:
 
 def _exponential(data: Dataset) -> Pull:
     against, signed = -data.y, data.weights * data.y
+    weightless = np.flatnonzero(data.weights == 0.0)
 
     def pull(f: Floats, out: Floats) -> None:
         np.multiply(f, against, out=out)
         np.exp(out, out=out)
-        # An infinite pull of a point with weight 0 would be NaN, not 0.
-        np.minimum(out, _LARGEST, out=out)
         np.multiply(out, signed, out=out)
+        # An infinite pull of a point with weight 0 is NaN by now, not 0.
+        out[:, weightless] = 0.0
 
     return pull
 

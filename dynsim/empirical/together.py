@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg.blas import dgemm
 
 from dynsim.checks import Floats
-from dynsim.empirical.in_place import SCALED
+from dynsim.empirical.in_place import scaled
 from dynsim.empirical.recording import Standing
 from dynsim.empirical.workspace import Workspace
 
@@ -52,7 +52,7 @@ class Together:
     ) -> None:
         self.members, self.y, self.space = members, y[:, None], space
         self.X, self.across = np.asfortranarray(X), np.asfortranarray(X.T)
-        self.pull = SCALED[loss]
+        self.pull = scaled(loss, c)
         # With fewer inputs than points, what is left is done on the (d, h, m) arrays of the weights.
         self.narrow = X.shape[1] < len(X)
         self._lay_out(np.moveaxis(W, 0, -1).swapaxes(0, 1), Z.T, c.T)

@@ -113,17 +113,17 @@ def train(
     job = _job(network, data, losses.get(loss).name, lr, steps, batch_size, sampling, record, weights)
     rule = _rule(optimizer, momentum, betas, epsilon, network.ensemble)
     checks.count("workers", workers, least=1)
-    streams = None if batch_size is None else np.random.default_rng(rng).spawn(network.members)
-    parts = processes.share(network.members, workers if processes.can_fork() else 1)
+    streams = None if batch_size is None else checks.generator("rng", rng).spawn(network.members)
+    parts = processes.share(network.members, min(workers, network.members) if processes.can_fork() else 1)
     tail = (len(data),) if network.classes is None else (len(data), network.classes)
     wall = processes.board(len(job.keep), tail, list(job.flat.parameters), len(parts) > 1)
 
     def work(part: NDArray[np.int64], first: bool) -> bool:
         from tqdm import tqdm
 
-        with tqdm(total=steps, disable=not (progress and first), unit="step") as bar:
+        with tqdm(total=job.steps, disable=not (progress and first), unit="step") as bar:
             engines = _engines(job, rule, part, streams, workers)
-            return follow(engines, steps, job.keep, wall, lambda done: bar.update(done - bar.n))
+            return follow(engines, job.steps, job.keep, wall, lambda done: bar.update(done - bar.n))
 
     finished = processes.divide(work, parts, wall)
     return _result(network, data, job, rule, wall, finished)
@@ -162,8 +162,10 @@ def _job(
     weights: ArrayLike | None,
 ) -> _Job:
     check_readout(network, data, loss)
+    if np.asarray(lr).dtype == np.bool_:
+        raise ValueError(f"lr must be positive and finite, got {lr!r}")
     eta = _over_ensemble("lr", checks.positive("lr", lr), network.ensemble)
-    checks.count("steps", steps, least=0)
+    steps = checks.count("steps", steps, least=0)
     with np.errstate(over="ignore"):
         if not np.isfinite(eta * steps).all():
             raise ValueError(f"lr must be so small that lr x steps is finite, got {eta.max():g} with {steps} steps")
@@ -282,9 +284,7 @@ def _engines(
         two = workers > 1 and flat.members == 1 and lockstep.possible()
         columns = np.asfortranarray(X)
         return [Large(int(m), W[m], Z[m], columns, y, c[m], job.loss, space, two) for m in part]
-    # There a pull is multiplied by its weight last: an infinite one by a weight of 0 would be NaN.
-    risky = job.loss == "exponential" and bool(np.any(job.q == 0.0))
-    if job.alone and not risky:
+    if job.alone:
         return [Lone(int(m), W[m], Z[m], X, y, c[m], job.loss) for m in part]
     size = chunk_size(len(y), flat.hidden)
     chunks = [part[k : k + size] for k in range(0, len(part), size)]
