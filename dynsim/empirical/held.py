@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.blas import dgemm
 
 from dynsim.checks import Floats
 from dynsim.dataset import Dataset
@@ -98,7 +99,7 @@ class HeldGates:
         self.W, self.b = self.views(self.flat)
         self._dW, self._db = self.views(self.out)
         self._vW, self._vb = self.views(self._velocity)
-        self._WT = [w.T for w in self.W]
+        self._WT, self._dWT = [w.T for w in self.W], [w.T for w in self._dW]
 
     def views(self, rows: Floats) -> tuple[list[Floats], list[Floats]]:
         """Weights (..., units, inputs), diagonal ones and biases (..., units, 1), of parameters (..., size)."""
@@ -118,6 +119,9 @@ class HeldGates:
         self._HT = [signal.T for signal in self.H]
         self.f = np.zeros((len(self.W[-1]), n))
         self._E = [*(np.zeros((w, n)) for w in widths), np.zeros_like(self.f)]
+        # As BLAS sees them, in Fortran order.
+        self._ET, self._RT = [e.T for e in self._E], [r.T for r in self._R]
+        self._outT = [*(a.T for a in self._A), self.f.T]
         self.layer_of = np.repeat(np.arange(self.depth), [*(w * n for w in widths), n * self.hinge])
         self.point_of = np.tile(np.arange(n), self.kinks // n)
         self.unit_of = (np.arange(self.kinks) - self.edges[self.layer_of]) // n
@@ -175,17 +179,17 @@ class HeldGates:
         """The pre-activations, and the input of every layer."""
         self.flat[:] = state
         for layer in range(self.depth - 1):
-            self._affine(layer, self.H[layer], self._A[layer])
+            self._affine(layer, self._A[layer])
             np.multiply(self._A[layer], self._G[layer], out=self.H[layer + 1])
-        self._affine(self.depth - 1, self.H[-1], self.f)
+        self._affine(self.depth - 1, self.f)
         if self.hinge:
             np.subtract(1.0, self.y * self.f[0], out=self.a[self.edges[-1] :])
 
-    def _affine(self, layer: int, signal: Floats, out: Floats) -> None:
+    def _affine(self, layer: int, out: Floats) -> None:
         if self.diagonal[layer]:
-            np.multiply(self.W[layer], signal, out=out)
+            np.multiply(self.W[layer], self.H[layer], out=out)
         else:
-            np.dot(self.W[layer], signal, out=out)
+            dgemm(1.0, self._HT[layer], self._WT[layer], 0.0, self._outT[layer], 0, 0, 1)  # W h
         if self.b:
             out += self.b[layer]
 
@@ -207,7 +211,7 @@ class HeldGates:
         if self.diagonal[layer]:
             np.einsum("ij,ij->i", e, self.H[layer], out=self._dW[layer][:, 0])
         else:
-            np.dot(e, self._HT[layer], out=self._dW[layer])
+            dgemm(1.0, self._HT[layer], self._ET[layer], 0.0, self._dWT[layer], 1, 0, 1)  # e h^T
         if self.b:
             np.sum(e, axis=1, out=self._db[layer][:, 0])
 
@@ -215,7 +219,7 @@ class HeldGates:
         if self.diagonal[layer]:
             np.multiply(self.W[layer], self._E[layer], out=self._R[layer - 1])
         else:
-            np.dot(self._WT[layer], self._E[layer], out=self._R[layer - 1])
+            dgemm(1.0, self._ET[layer], self._WT[layer], 0.0, self._RT[layer - 1], 0, 1, 1)  # W^T e
         np.multiply(self._R[layer - 1], self._G[layer - 1], out=self._E[layer - 1])
 
     def _push(self, layer: int) -> None:
