@@ -25,8 +25,10 @@ from dynsim.network import Network
 from dynsim.trajectory import Outcome, Status, Trajectory
 
 OPTIMIZERS = {"gd": None, "momentum": None, "adam": None}
-#: From so many pre-activations on a network is computed by itself: its own arrays are long enough.
+#: From so many pre-activations on a member is computed by itself: its own arrays are long enough.
 _LARGE = 4_096
+#: Up to so many a single network is computed in as few calls as there can be.
+_FEW = 32_768
 
 
 def train(
@@ -280,12 +282,12 @@ def _engines(
         return [_general(job, rule, part, streams)]
     W, Z, X, y, c = flat.W, flat.Z, job.data.X, job.data.y, job.lr[:, None] * job.q
     space = Workspace()
+    if job.alone and len(y) * flat.hidden <= _FEW:
+        return [Lone(int(m), W[m], Z[m], X, y, c[m], job.loss) for m in part]
     if len(y) * flat.hidden > _LARGE:
         two = workers > 1 and flat.members == 1 and lockstep.possible()
         columns = np.asfortranarray(X)
         return [Large(int(m), W[m], Z[m], columns, y, c[m], job.loss, space, two) for m in part]
-    if job.alone:
-        return [Lone(int(m), W[m], Z[m], X, y, c[m], job.loss) for m in part]
     size = chunk_size(len(y), flat.hidden)
     chunks = [part[k : k + size] for k in range(0, len(part), size)]
     return [Together(m, W[m], Z[m], X, y, c[m], job.loss, space) for m in chunks]
