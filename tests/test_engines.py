@@ -83,7 +83,11 @@ def test_chunks_change_nothing(monkeypatch, loss):
     options = {"loss": loss, "lr": 0.3, "steps": 300, "record": "all"}
     whole = train(everyone, where, **options)
     monkeypatch.setattr(training, "chunk_size", lambda n, h: 48)
+    joined, join = [], together.Together.join
+    monkeypatch.setattr(together, "chunk_size", lambda n, h: 48)
+    monkeypatch.setattr(together.Together, "join", lambda *both: joined.append(join(*both)) or joined[-1])
     same(train(everyone, where, **options), whole)
+    assert any(joined) == (loss == "hinge")  # what is left of several chunks goes on as one
     if loss == "hinge":
         assert np.unique(whole.stopped).size >= 3
 

@@ -17,7 +17,7 @@ from dynsim.empirical.batches import Batch
 from dynsim.empirical.in_place import scaled, softmax
 from dynsim.empirical.networks import Cache
 from dynsim.empirical.optimizers import Optimizer
-from dynsim.empirical.recording import Standing
+from dynsim.empirical.recording import Engine, Standing
 from dynsim.network import Network
 
 
@@ -118,6 +118,10 @@ class General:
         self.direction, self.grads = _flat(kept, len(self.members))
         self.optimizer.keep_only(alive)
         self._room.clear()
+
+    def join(self, other: Engine) -> bool:
+        """Never: each network is computed by itself."""
+        return False
 
 
 def _flat(arrays: list[Floats], m: int) -> tuple[Floats, list[Floats]]:

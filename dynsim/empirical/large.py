@@ -15,7 +15,7 @@ from dynsim.checks import Floats
 from dynsim.empirical.in_place import scaled
 from dynsim.empirical.lockstep import Lockstep
 from dynsim.empirical.processes import room
-from dynsim.empirical.recording import Standing
+from dynsim.empirical.recording import Engine, Standing
 from dynsim.empirical.workspace import Workspace
 
 _ZERO = np.zeros(())
@@ -131,3 +131,7 @@ class Large:
     def keep_only(self, alive: NDArray[np.bool_]) -> None:
         """Go on with these members only."""
         self.members = self.members[alive]
+
+    def join(self, other: Engine) -> bool:
+        """Never: each network is computed by itself."""
+        return False

@@ -13,7 +13,7 @@ from scipy.linalg.blas import dgemm, dgemv
 
 from dynsim.checks import Floats
 from dynsim.empirical.in_place import PLAIN
-from dynsim.empirical.recording import Standing
+from dynsim.empirical.recording import Engine, Standing
 
 
 class Lone:
@@ -104,3 +104,7 @@ class Lone:
     def keep_only(self, alive: NDArray[np.bool_]) -> None:
         """Go on with these members only."""
         self.members = self.members[alive]
+
+    def join(self, other: Engine) -> bool:
+        """Never: each network is computed by itself."""
+        return False

@@ -55,6 +55,9 @@ class Engine(Protocol):
     def keep_only(self, alive: NDArray[np.bool_]) -> None:
         """Go on with these members only."""
 
+    def join(self, other: Engine) -> bool:
+        """Take over the networks of another engine of the same run, where the two are better done together."""
+
 
 class Board(NamedTuple):
     """What a run writes, for M networks: logits (T, M, n) or (T, M, n, C), NaN where nothing was recorded; the last
@@ -107,7 +110,7 @@ def follow(
                 for engine in live:
                     engine.advance(first, last, keep[span], board.logits[span])
                     _retire(engine, last, keep, span, board)
-                live = [e for e in live if e.members.size]
+                live = _joined([e for e in live if e.members.size])
                 tick(last)
                 if not live or board.stop[0]:
                     break
@@ -120,6 +123,14 @@ def follow(
             return False
     tick(steps)
     return True
+
+
+def _joined(live: list[Engine]) -> list[Engine]:
+    out: list[Engine] = []
+    for engine in live:
+        if not any(other.join(engine) for other in out):
+            out.append(engine)
+    return out
 
 
 def _retire(engine: Engine, step: int, keep: NDArray[np.int64], span: slice, board: Board) -> None:

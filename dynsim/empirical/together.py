@@ -15,7 +15,7 @@ from scipy.linalg.blas import dgemm
 
 from dynsim.checks import Floats
 from dynsim.empirical.in_place import scaled
-from dynsim.empirical.recording import Standing
+from dynsim.empirical.recording import Engine, Standing
 from dynsim.empirical.workspace import Workspace
 
 #: Chunks are padded to a multiple of so many networks: no vector instruction and no BLAS kernel is cut off.
@@ -158,3 +158,13 @@ class Together:
         self.members = self.members[alive]
         old = [a[..., : len(alive)][..., alive] for a in (self.W, self.Z, self.c)]
         self._lay_out(*old)
+
+    def join(self, other: Engine) -> bool:
+        """Where both have lost so many networks that half a chunk holds the rest: a step costs its calls once."""
+        n, h = self.A.shape[:2]
+        if not isinstance(other, Together) or len(self.members) + len(other.members) > chunk_size(n, h) // 2:
+            return False
+        one, two = ([a[..., : len(e.members)] for a in (e.W, e.Z, e.c)] for e in (self, other))
+        self.members = np.concatenate([self.members, other.members])
+        self._lay_out(*(np.concatenate(pair, axis=-1) for pair in zip(one, two, strict=True)))
+        return True
