@@ -37,7 +37,7 @@ def replay(name, network=START, **options):
     return train(network, DATA, loss=name, lr=RECORD["lr"], steps=RECORD["steps"], record="all", **options)
 
 
-def agrees(run, recorded, at=()):
+def assert_agrees(run, recorded, at=()):
     np.testing.assert_allclose(run.logits[:, *at], recorded["logits"], rtol=0, atol=REPLAY)
     np.testing.assert_allclose(run.network.W[at], recorded["W"], rtol=0, atol=REPLAY)
     np.testing.assert_allclose(run.network.Z[at], recorded["Z"], rtol=0, atol=REPLAY)
@@ -47,7 +47,7 @@ def agrees(run, recorded, at=()):
 def test_training_replays_the_recorded_run(name):
     run = replay(name)
     assert run.logits.shape == (61, 7)
-    agrees(run, RECORD["runs"][name])
+    assert_agrees(run, RECORD["runs"][name])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,11 +57,11 @@ def test_every_way_of_computing_it_replays_the_recorded_run(name, monkeypatch):
     others = 0.3 * np.random.default_rng(0).normal(size=(3, 20))
     W, Z = others[:, :15].reshape(3, 5, 3), others[:, 15:]
     W[1], Z[1] = START.W, START.Z
-    agrees(replay(name, Network((W, Z))), recorded, at=(1,))
-    agrees(replay(name, optimizer="momentum", momentum=0.0), recorded)
+    assert_agrees(replay(name, Network((W, Z))), recorded, at=(1,))
+    assert_agrees(replay(name, optimizer="momentum", momentum=0.0), recorded)
     monkeypatch.setattr(training, "_LARGE", 0)
     monkeypatch.setattr(training, "_FEW", 0)
-    agrees(replay(name), recorded)
+    assert_agrees(replay(name), recorded)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -43,7 +43,7 @@ def with_biases(members, d, classes, seed=0):
     return Network(made[:3], made[3:])
 
 
-def same(one, two):
+def assert_same(one, two):
     np.testing.assert_array_equal(one.logits, two.logits)
     for a, b in zip(one.network.parameters, two.network.parameters, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -86,7 +86,7 @@ def test_chunks_change_nothing(monkeypatch, loss):
     joined, join = [], together.Together.join
     monkeypatch.setattr(together, "chunk_size", lambda n, h: 48)
     monkeypatch.setattr(together.Together, "join", lambda *both: joined.append(join(*both)) or joined[-1])
-    same(train(everyone, where, **options), whole)
+    assert_same(train(everyone, where, **options), whole)
     assert any(joined) == (loss == "hinge")  # what is left of several chunks goes on as one
     if loss == "hinge":
         assert np.unique(whole.stopped).size >= 3
@@ -110,7 +110,7 @@ def test_processes_change_nothing(case, workers):
     build, classes, options = CASES[case]
     options = {"lr": 0.1, "steps": 150, "record": 20} | options
     network, where = build(), points(8, 3, classes)
-    same(train(network, where, workers=workers, **options), train(network, where, **options))
+    assert_same(train(network, where, workers=workers, **options), train(network, where, **options))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -182,7 +182,7 @@ def test_two_processes_with_half_of_the_units_change_nothing(loss, lead, h, n):
     network, where = ensemble(1, h, 5, scale=1.5 / h), points(n, 5)
     network = Network(tuple(w.reshape((*lead, *w.shape[1:])) for w in network.weights))
     options = {"loss": loss, "lr": 0.01, "steps": 1200, "record": 30}
-    same(train(network, where, workers=2, **options), train(network, where, **options))
+    assert_same(train(network, where, workers=2, **options), train(network, where, **options))
 
 
 @pytest.mark.usefixtures("blas_alone")
@@ -221,7 +221,7 @@ def test_where_processes_cannot_be_kept_in_step_one_does_it_all(monkeypatch, bla
     else:
         monkeypatch.delenv("OMP_NUM_THREADS")
     monkeypatch.setattr(lockstep.os, "fork", None)
-    same(train(network, where, lr=0.01, steps=20, workers=2), two)
+    assert_same(train(network, where, lr=0.01, steps=20, workers=2), two)
 
 
 # ---- lr and weights over the ensemble --------------------------------------------------------------------
@@ -470,7 +470,7 @@ def test_where_processes_cannot_be_forked_one_does_it_all(monkeypatch):
     two = train(network, data, lr=0.1, steps=20, workers=2)
     monkeypatch.setattr(processes, "can_fork", lambda: False)
     monkeypatch.setattr(processes.multiprocessing, "get_context", None)
-    same(train(network, data, lr=0.1, steps=20, workers=2), two)
+    assert_same(train(network, data, lr=0.1, steps=20, workers=2), two)
 
 
 # ---- memory ----------------------------------------------------------------------------------------------

@@ -403,7 +403,7 @@ def test_the_passes_leave_their_arguments_alone(form):
         np.testing.assert_array_equal(got, want)
 
 
-def same_bits(form, ensemble, dimension, n, seed):
+def assert_same_bits(form, ensemble, dimension, n, seed):
     parameters, X, *_ = problem(form, ensemble, False, dimension, n, 1.0, seed)
     network = form.network(parameters)
     logits, cache = networks.forward(network.weights, X, biases=network.biases, classes=network.classes)
@@ -422,11 +422,11 @@ def same_bits(form, ensemble, dimension, n, seed):
 )
 def test_the_network_computes_the_same_bits(form, ensemble, dimension, n, seed):
     """Network.logits, the public forward pass, and the one of training; W x + b is its first pre-activation."""
-    same_bits(form, ensemble, dimension, n, seed)
+    assert_same_bits(form, ensemble, dimension, n, seed)
 
 
 @pytest.mark.parametrize("ensemble", [(), (3,)])
 @pytest.mark.parametrize("form", TYPICAL)
 def test_the_network_computes_the_same_bits_in_large_products(form, ensemble):
     """Where BLAS sums in another order if the factors are exchanged."""
-    same_bits(larger(TYPICAL[form]), ensemble, 55, 228, 0)
+    assert_same_bits(larger(TYPICAL[form]), ensemble, 55, 228, 0)

@@ -64,7 +64,7 @@ def by_adam(theta, directions, lr, b1, b2, epsilon):
     return out
 
 
-def agree(found, textbook):
+def assert_agree(found, textbook):
     """Step k rounds the parameter once, and what it adds to it 3 k + 12 times since the start."""
     with mpmath.workdps(40):
         for at in np.ndindex(found.shape[1:]):
@@ -78,7 +78,7 @@ def agree(found, textbook):
 def test_momentum_is_the_textbook(momentum):
     lr, start, directions = np.array([0.1, 1e-3, 2.0]), np.random.default_rng(1).normal(size=(3, 5)), gradients()
     found = path(optimizers.Momentum(lr[:, None], np.array(momentum)[:, None], 5), start, directions)
-    agree(found, lambda at: by_momentum(start[at], directions[(slice(None), *at)], lr[at[0]], momentum[at[0]]))
+    assert_agree(found, lambda at: by_momentum(start[at], directions[(slice(None), *at)], lr[at[0]], momentum[at[0]]))
     assert np.all(found[:, 0, 0] == start[0, 0])
 
 
@@ -86,14 +86,14 @@ def test_momentum_is_the_textbook(momentum):
 def test_adam_is_the_textbook(betas, epsilon):
     lr, start, directions = np.array([0.1, 1e-3, 2.0]), np.random.default_rng(1).normal(size=(3, 5)), gradients()
     found = path(optimizers.Adam(lr[:, None], betas, epsilon, 5), start, directions)
-    agree(found, lambda at: by_adam(start[at], directions[(slice(None), *at)], lr[at[0]], *betas, epsilon))
+    assert_agree(found, lambda at: by_adam(start[at], directions[(slice(None), *at)], lr[at[0]], *betas, epsilon))
     assert np.all(found[:, 0, 0] == start[0, 0])
 
 
 def test_gradient_descent_is_the_textbook():
     lr, start, directions = np.array([0.1, 1e-3, 2.0]), np.random.default_rng(1).normal(size=(3, 5)), gradients()
     found = path(optimizers.GradientDescent(lr[:, None]), start, directions)
-    agree(found, lambda at: by_momentum(start[at], directions[(slice(None), *at)], lr[at[0]], 0.0))
+    assert_agree(found, lambda at: by_momentum(start[at], directions[(slice(None), *at)], lr[at[0]], 0.0))
 
 
 def test_the_first_step_of_adam_is_lr_whatever_the_size_of_the_gradient():
