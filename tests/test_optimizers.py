@@ -78,7 +78,9 @@ def assert_agree(found, textbook):
 def test_momentum_is_the_textbook(momentum):
     lr, start, directions = np.array([0.1, 1e-3, 2.0]), np.random.default_rng(1).normal(size=(3, 5)), gradients()
     found = path(optimizers.Momentum(lr[:, None], np.array(momentum)[:, None], 5), start, directions)
-    assert_agree(found, lambda at: by_momentum(start[at], directions[(slice(None), *at)], lr[at[0]], momentum[at[0]]))
+    assert_agree(
+        found, lambda at: by_momentum(start[at], directions[(slice(None), *at)], lr[at[0]], momentum[at[0]])
+    )
     assert np.all(found[:, 0, 0] == start[0, 0])
 
 
