@@ -326,6 +326,14 @@ def test_a_point_without_weight_may_overflow():
     np.testing.assert_allclose(one.logits[:, :2], two.logits, rtol=0, atol=1e-8)
 
 
+def test_an_infinite_second_moment_of_adam_is_divergence():
+    """It would leave the weights where they are, with logits of 1e60, for ever."""
+    data = Dataset([[1e100], [-1e100]], [1, -1])
+    network = Network(([[1e-100], [-1e-100]], [1e60, -5e59]))
+    run = train(network, data, loss="squared", lr=0.1, steps=200, optimizer="adam")
+    assert run.status == Status.DIVERGED and run.outcome == Outcome.DIVERGED
+
+
 @pytest.mark.parametrize("options", [{}, {"optimizer": "momentum", "momentum": 0.0}, {"workers": 2}])
 @pytest.mark.parametrize("copies", [None, 2])
 @pytest.mark.parametrize("far", [1, 4999, 39_999])

@@ -100,6 +100,7 @@ class General:
         going = self.remembers or self.network.biases is not None or not cache.hidden
         m = len(self.members)
         finite = np.asarray(np.isfinite(self.theta).all(-1) & np.isfinite(logits.reshape(m, -1)).all(-1))
+        finite = finite & self.optimizer.finite()
         learnt = np.zeros(m, dtype=bool) if self.remembers else np.asarray(~pulled.any(-1))
         if going:
             return Standing(finite, learnt, np.zeros(m, dtype=bool))

@@ -19,6 +19,9 @@ class Optimizer(Protocol):
     def keep_only(self, alive: NDArray[np.bool_]) -> None:
         """Go on with these networks only."""
 
+    def finite(self) -> NDArray[np.bool_]:
+        """In which networks what it remembers is finite, shape (m,)."""
+
 
 class GradientDescent:
     """theta <- theta - lr grad L; lr (m, 1)."""
@@ -34,6 +37,10 @@ class GradientDescent:
     def keep_only(self, alive: NDArray[np.bool_]) -> None:
         """See `Optimizer.keep_only`."""
         self.lr = self.lr[alive]
+
+    def finite(self) -> NDArray[np.bool_]:
+        """See `Optimizer.finite`."""
+        return np.ones(len(self.lr), dtype=bool)
 
 
 class Momentum:
@@ -53,6 +60,10 @@ class Momentum:
     def keep_only(self, alive: NDArray[np.bool_]) -> None:
         """See `Optimizer.keep_only`."""
         self.lr, self.momentum, self.v = self.lr[alive], self.momentum[alive], self.v[alive]
+
+    def finite(self) -> NDArray[np.bool_]:
+        """See `Optimizer.finite`."""
+        return np.asarray(np.isfinite(self.v).all(-1))
 
 
 class Adam:
@@ -85,3 +96,7 @@ class Adam:
     def keep_only(self, alive: NDArray[np.bool_]) -> None:
         """See `Optimizer.keep_only`."""
         self.lr, self.m, self.v, self.room = self.lr[alive], self.m[alive], self.v[alive], self.room[alive]
+
+    def finite(self) -> NDArray[np.bool_]:
+        """See `Optimizer.finite`; an infinite second moment would stand still for ever."""
+        return np.asarray(np.isfinite(self.v).all(-1))
