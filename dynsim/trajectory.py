@@ -115,6 +115,10 @@ class Trajectory:
         if np.any(np.diff(self.time, axis=0) <= 0):
             checks.times("time", self.time.reshape(len(self.time), -1)[:, 0], infinite=True)
             raise ValueError("time must increase along its first axis for every network")
+        if np.isnan(self.time).any():
+            raise ValueError("time must hold numbers, got nan")
+        if not np.all(self.weights >= 0.0):
+            raise ValueError(f"weights must be at least 0, got {self.weights.ravel()[:10].tolist()}")
         if self.classes is None and not np.all(np.abs(self.labels) == 1):
             raise ValueError(f"labels must be +1 or -1, or class ids 0 ... C-1, got {self.labels.tolist()[:10]}")
         T, n, C = len(self.time), len(self.labels), self.classes
