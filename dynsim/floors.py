@@ -253,6 +253,15 @@ def round_off(system: System, run: Trajectory, lr: float, steps: NDArray[np.int6
     return Part("round-off", "a perturbed copy of the exact map", np.where(lost, np.inf, size))
 
 
+def plain_rounding(run: Trajectory, lr: float | None) -> Part:
+    """Rounding errors of a rule whose map is not known: they add up, and how they grow cannot be told."""
+    terms = 0 if run.start is None else run.start.hidden + run.start.dimension
+    steps = np.rint(run.time / (lr or run.lr or 1.0)).reshape(-1, *[1] * (run.logits.ndim - 1))
+    size = np.fmax.accumulate(np.abs(run.logits), axis=0)
+    size = rounding_unit(run, terms) * (steps + 1.0) * np.where(np.isfinite(size), size, 0.0)
+    return Part("round-off", "one rounding error a step, not grown: no exact map of this rule is known", size)
+
+
 def rounding_unit(run: Trajectory, terms: int) -> float:
     """Relative error of one number of one step: sums over inputs and units (`terms`) and over the points."""
     epsilon = max(float(run.meta.get("epsilon", 0.0)), float(np.finfo(float).eps))

@@ -162,7 +162,8 @@ def _sharpened(case: Case, claim: Claim) -> Case:
     if claim.system is None:
         known = not claim.is_flow and run.meta.get("batch_size") is None
         complete = known or any(part.name == "tolerance" for part in case.floor.parts)
-        return replace(case, floor=Floor(case.floor.parts, case.floor.shape, complete=complete))
+        parts = (*case.floor.parts, floors.plain_rounding(run, claim.lr)) if known else case.floor.parts
+        return replace(case, floor=Floor(parts, case.floor.shape, complete=complete))
     lr = run.lr if run.lr is not None else claim.lr
     terms = claim.terms or (0 if run.start is None else run.start.hidden + run.start.dimension)
     if run.time[-1] == 0.0:

@@ -1,5 +1,7 @@
 """Curves and theories at the edges of what `compare` can be given: each was once judged wrongly, or not at all."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -318,6 +320,15 @@ def test_a_run_as_the_theory_of_itself_agrees_whatever_its_rule():
         assert compare(run, run).verdict == "AGREES"
         other = train(START, POINTS, lr=0.01, steps=600)
         assert compare(run, other).verdict == "DISAGREES"
+
+
+def test_rounding_is_allowed_for_where_no_exact_map_is_known():
+    """The same momentum run, a rounding error a step away from itself, agrees; another momentum does not."""
+    run = train(START, POINTS, lr=0.01, steps=600, optimizer="momentum")
+    near = dataclasses.replace(run, logits=run.logits * (1 + 8 * np.finfo(float).eps))
+    assert compare(run, near).verdict == "AGREES"
+    other = train(START, POINTS, lr=0.01, steps=600, optimizer="momentum", momentum=0.899)
+    assert compare(run, other).verdict == "DISAGREES"
 
 
 def test_a_curve_from_elsewhere_contradicts_no_rule():
