@@ -253,7 +253,7 @@ def save(tmp_path):
     return save
 
 
-def npz_refused(path, message, **arguments):
+def assert_npz_refused(path, message, **arguments):
     with pytest.raises(ValueError, match="^" + re.escape(str(path)) + ": " + message):
         tables.from_npz(path, **arguments)
 
@@ -328,12 +328,12 @@ def test_npz_compressed(tmp_path):
     ],
 )
 def test_npz_that_is_refused(save, arrays, message):
-    npz_refused(save(**arrays), message)
+    assert_npz_refused(save(**arrays), message)
 
 
 def test_npz_classes(save):
     path = save(X=POINTS, y=["a", "b", "c"])
-    npz_refused(path, r"classes must occur in y, got 'd'; it holds 'a', 'b', 'c'$", classes=("a", "d"))
+    assert_npz_refused(path, r"classes must occur in y, got 'd'; it holds 'a', 'b', 'c'$", classes=("a", "d"))
     with pytest.raises(ValueError, match=r"^classes must be two different labels, got 'a' twice$"):
         tables.from_npz(path, classes=("a", "a"))
     with pytest.raises(ValueError, match=r"^classes must be two labels \(A, B\), got 'ab'$"):
@@ -349,7 +349,7 @@ def test_files_that_are_no_npz(tmp_path):
     (tmp_path / "text.npz").write_text("1,2\n")
     (tmp_path / "empty.npz").touch()
     for name in ("one.npy", "text.npz", "empty.npz"):
-        npz_refused(tmp_path / name, r"must be an npz file, as numpy\.savez writes it$")
+        assert_npz_refused(tmp_path / name, r"must be an npz file, as numpy\.savez writes it$")
 
 
 def test_damaged_npz(save):
@@ -357,7 +357,7 @@ def test_damaged_npz(save):
     content = bytearray(path.read_bytes())
     content[5000] ^= 0xFF  # within the numbers of X; the directory at the end is sound
     path.write_bytes(content)
-    npz_refused(path, "arrays must be numbers or strings in a sound npz file, got Bad CRC-32")
+    assert_npz_refused(path, "arrays must be numbers or strings in a sound npz file, got Bad CRC-32")
 
 
 # ---- scikit-learn -----------------------------------------------------------------------------------------

@@ -21,8 +21,8 @@ import numpy as np
 from dynsim.checks import Floats
 from dynsim.empirical.processes import can_fork, room
 
-#: So many looks without the other side, some 50 microseconds: then it is seen whether it still runs, and this one
-#: sleeps for a moment. On a machine with other work the other side may need this very processor.
+#: So many looks without the other side, part of a step: then it is seen whether it still runs, and this one sleeps
+#: for a moment. On a machine with other work the other side may need this very processor.
 _PATIENCE = 800
 _MOMENT = 1e-5
 

@@ -106,7 +106,7 @@ class Together:
         np.sign(self.A, self.G)
 
     def _compare(self) -> None:
-        """The same in two calls that take half the time on long arrays; at once they would be buffered."""
+        """The same in two calls, which take less time on long arrays; at once they would be buffered."""
         np.greater(self.A, ZERO, self.gate)
         np.copyto(self.G, self.gate)
 
