@@ -1,22 +1,28 @@
-"""The assumptions (H1), (H2), (H3) of Lemma 3.1 (v2), decided and measured.
+"""The assumptions of Lemma 3.1 and of A.2 (v2), decided and measured.
 
-(H1) Two points of one class have a positive inner product, two points of different classes one that is not
-positive. (H2) Every hidden unit belongs to one class: active on each of its points, inactive on all others.
-(H3) A unit of class +1 has a positive output weight, a unit of class -1 a negative one.
+Two classes. (H1) Two points of one class have a positive inner product, two points of different classes one that is
+not positive. (H2) Every hidden unit belongs to one class: active on each of its points, inactive on all others.
+(H3) A unit of class +1 has a positive output weight, a unit of class -1 a negative one; where there are diagonal
+inner layers, their weights are positive. C classes with a softmax readout: (H4) is (H1), (H5) is (H2), and
+(H6) says that a unit's column of the readout is positive for the unit's own class and not positive for any other.
+
+A prime marks a weaker form that the independence of the classes needs no more than (docs/theory.md, section 2):
+(H1'), (H4') allow orthogonal points within a class, (H5') allows units that no point activates, and (H6') asks only
+that no entry of a unit's column exceeds that of its own class.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dynsim import checks
-from dynsim.checks import Floats
+from dynsim.checks import AssumptionError, Floats
+from dynsim.signs import Points, scaled
 
 if TYPE_CHECKING:
     from dynsim.dataset import Dataset
@@ -24,7 +30,9 @@ if TYPE_CHECKING:
 
 #: No more offenders than this are kept by index; they are counted all the same.
 KEPT = 10_000
-_BLOCK = 500_000  # inner products formed at a time: 4 MB an array
+#: What is asked of the points at depth 1, where all classes move the same weights.
+SHARED = "H1 (depth 1)"
+_NAMES = ("H1", "H2", "H3", "H4", "H5", "H6")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +44,14 @@ class Assumption:
     name, statement : str
     holds : bool
     violations, total : int
-        How many pairs of points (H1) or hidden units (H2, H3) violate it, out of how many.
+        How many pairs of points (H1, H4) or hidden units (the others) violate it, out of how many.
     margin : float
         Margin of safety of the worst pair or unit, negative where violated: the cosine of the angle with the
-        sign it should have (H1, H2), the output weight with the sign it should have (H3).
+        sign it should have (H1, H2, H4, H5), the output or inner weight with the sign it should have (H3, H6),
+        the lead of the own class's entry (H6').
     worst : str
         That pair or unit, in words; empty where there is nothing to check.
-    offenders : ndarray of int, shape (min(violations, 10000), 2) for H1, (..., axes of the units) otherwise
+    offenders : ndarray of int, shape (min(violations, 10000), 2) for pairs, (..., axes of the units) otherwise
         The indices of the violating pairs or units.
     """
 
@@ -59,7 +68,7 @@ class Assumption:
         return self.holds
 
     def __str__(self) -> str:
-        noun = ("pair" if self.name == "H1" else "unit") + "s" * (self.total != 1)
+        noun = ("pair" if self.name[:2] in ("H1", "H4") else "unit") + "s" * (self.total != 1)
         if self.holds:
             every = f"all {self.total:,}" if self.total != 1 else "the one"
             return (
@@ -76,7 +85,10 @@ class Assumption:
 
 @dataclass(frozen=True, eq=False)
 class Assumptions:
-    """What was checked, in order; true where all of it holds."""
+    """What was checked, in order; true where all of it holds.
+
+    `found.H1` and `found["H1"]` are the same; a primed name needs the second form, `found["H5'"]`.
+    """
 
     checked: tuple[Assumption, ...]
 
@@ -86,16 +98,43 @@ class Assumptions:
     def __iter__(self) -> Iterator[Assumption]:
         return iter(self.checked)
 
+    def __contains__(self, name: object) -> bool:
+        return any(a.name == name for a in self.checked)
+
+    def __getitem__(self, name: str) -> Assumption:
+        for assumption in self.checked:
+            if assumption.name == name:
+                return assumption
+        raise KeyError(f"{name} was not checked")
+
     def __getattr__(self, name: str) -> Assumption:
         for assumption in self.__dict__.get("checked", ()):
             if assumption.name == name:
                 return assumption  # type: ignore[no-any-return]
-        raise AttributeError(f"{name} was not checked" if name in ("H1", "H2", "H3") else name)
+        raise AttributeError(f"{name} was not checked" if name in _NAMES else name)
 
     @property
     def failed(self) -> tuple[Assumption, ...]:
         """Those that do not hold."""
         return tuple(a for a in self.checked if not a)
+
+    @property
+    def independent(self) -> bool:
+        """Whether the classes are learnt independently (Lemma 3.1, A.2 (v2)), as far as was checked.
+
+        Two classes need (H1) or (H1'), (H2) and (H3); C classes (H4) or (H4'), (H5') and (H6'); depth 1 needs
+        inner products of 0 across classes, and nothing else. Without a network only the points are judged.
+        """
+        return not self.obstacles
+
+    @property
+    def obstacles(self) -> tuple[Assumption, ...]:
+        """What stands in the way of independence: of `failed`, those without a weaker form that suffices."""
+        if SHARED in self:
+            return tuple(a for a in (self[SHARED],) if not a)
+        needed = (("H1", "H1'"), ("H2",), ("H3",), ("H4", "H4'"), ("H5'",), ("H6'",))
+        asked = ([self[name] for name in names if name in self] for names in needed)
+        return tuple(forms[-1] for forms in asked if forms and not any(forms))
 
     def __str__(self) -> str:
         return "\n".join(str(a) for a in self.checked)
@@ -117,7 +156,15 @@ class Assumptions:
 
 
 def check(data: Dataset, network: Network | None = None) -> Assumptions:
-    """Decide (H1), and with a network also (H2) and (H3).
+    """Decide (H1), and with a network also (H2) and (H3); with class ids as labels (H4), and (H5) and (H6).
+
+    What is listed, in this order:
+
+    - "H1" for labels +1 and -1, "H4" for class ids; after it "H1'" or "H4'" where it fails by nothing but
+      inner products of 0 within a class (orthogonal points, A.7 (v2)), which then holds;
+    - for a network of depth 1, "H1 (depth 1)": inner products are 0 across classes. There are no units;
+    - for one logit, depth 2 or more, inner layers diagonal: "H2" (of the first layer) and "H3";
+    - for C logits and one hidden layer: "H5", "H5'", "H6", "H6'".
 
     The sign of an inner product of two points is decided exactly, as the paper needs it (0 is allowed across
     classes and not within one): where round-off could have changed it, it is computed again in rational
@@ -129,48 +176,116 @@ def check(data: Dataset, network: Network | None = None) -> Assumptions:
     ValueError
         If the network expects points of another dimension.
     AssumptionError
-        If the network is not of the form that (H2) and (H3) speak of.
+        If the network is not of the form that the assumptions speak of.
+
+    Examples
+    --------
+    >>> from dynsim import Dataset, Network
+    >>> data = Dataset([[1.0, 0.0], [0.0, 1.0], [0.0, -1.0]], [0, 1, 2])
+    >>> network = Network((data.X, [[1.0, -1.0, 0.0], [0.0, 2.0, 0.0], [0.0, 2.0, 3.0]]))
+    >>> found = check(data, network)
+    >>> [a.name for a in found.failed], found["H6'"].holds, found.independent
+    (['H6'], True, True)
     """
-    found = [_pairs(data)]
-    if network is not None:
-        _check_form(network)
-        found += _units(data, network)
-    return Assumptions(tuple(found))
+    if network is None:
+        return Assumptions(tuple(_pairs(data)))
+    _check_form(data, network)
+    if network.depth == 1:
+        return Assumptions(tuple(_pairs(data, shared=True)))
+    units = _units(data, network) if data.classes is None else _softmax_units(data, network)
+    return Assumptions((*_pairs(data), *units))
 
 
-# ---- (H1): pairs of points ------------------------------------------------------------------------------
+def _check_form(data: Dataset, network: Network) -> None:
+    diagonal = all(network.is_diagonal(i) for i in range(1, network.depth - 1))
+    if data.classes is None:
+        fits, wanted = network.classes is None and diagonal, (
+            "(H2) and (H3) speak of one hidden layer, or one and diagonal ones, without biases and one logit"
+        )
+    else:
+        fits, wanted = network.classes == data.classes and network.depth == 2, (
+            f"(H5) and (H6) speak of one hidden layer without biases and {data.classes} logits, one a class"
+        )
+    if not fits or network.biases is not None:
+        raise AssumptionError(f"{wanted}, got {network!r}")
+    if network.dimension != data.dimension:
+        raise ValueError(
+            f"X must have {network.dimension} columns, the network's number of inputs, got {data.dimension}"
+        )
 
 
-def _pairs(data: Dataset) -> Assumption:
-    n = len(data)
-    points = _Points.of(data.X)
-    rows = max(1, _BLOCK // n)
-    violations, zeros, worst, where = 0, 0, (True, np.inf), (0, 0)
-    kept: list[NDArray[np.int64]] = []
-    for start in range(0, n, rows):
-        i, j, sign, cosine = points.block(start, min(n, start + rows))
+# ---- (H1), (H4): pairs of points ------------------------------------------------------------------------
+
+
+def _pairs(data: Dataset, shared: bool = False) -> list[Assumption]:
+    name = "H1" if data.classes is None else "H4"
+    strict, across, orthogonal = _Tally(), _Tally(), 0
+    for i, j, sign, cosine in Points.of(data.X).blocks():
         same = data.y[i] == data.y[j]
         bad = np.where(same, sign <= 0, sign > 0)
         # A point is no pair with itself, except at the origin, where its class cannot have (H1).
-        counted = (i != j) | bad
-        zeros += int(np.sum(bad & (i == j)))
-        safety = np.where(same, cosine, -cosine)
-        safety = np.where(bad, np.minimum(safety, 0.0), np.maximum(safety, 0.0))
-        if (at := _least(safety, ~bad, counted)) is not None and (not bad[at], safety[at]) < worst:
-            worst, where = (not bad[at], float(safety[at])), (int(i[at]), int(j[at]))
-        violations += int(bad.sum())
-        if (room := KEPT - sum(map(len, kept))) > 0:
-            kept.append(np.column_stack([i[bad][:room], j[bad][:room]]))
-    return Assumption(
-        "H1",
-        "inner products > 0 within a class, <= 0 across",
-        violations == 0,
-        violations,
-        n * (n - 1) // 2 + zeros,
-        worst[1],
-        _pair_in_words(data, *where),
-        checks.frozen(np.concatenate(kept)),
+        strict.add(i, j, bad, (i != j) | bad, np.where(same, cosine, -cosine))
+        orthogonal += int(np.sum(same & (sign == 0) & (i != j)))
+        if shared:
+            across.add(i, j, ~same & (sign != 0), ~same, -np.abs(cosine))
+    found = [strict.assumption(name, "inner products > 0 within a class, <= 0 across", data)]
+    if 0 < strict.violations == orthogonal:
+        found.append(_weaker(found[0]))
+    if shared:
+        found.append(across.assumption(SHARED, "inner products 0 across classes, which share the weights", data))
+    return found
+
+
+def _weaker(strict: Assumption) -> Assumption:
+    """(H1') where (H1) fails by orthogonal points alone: it holds, with nothing to spare."""
+    return replace(
+        strict,
+        name=strict.name + "'",
+        statement="inner products >= 0 within a class, <= 0 across",
+        holds=True,
+        violations=0,
+        margin=0.0,
+        offenders=checks.frozen(strict.offenders[:0]),
     )
+
+
+@dataclass
+class _Tally:
+    """The violating pairs of one assumption, counted block by block, and the worst pair so far."""
+
+    violations: int = 0
+    total: int = 0
+    worst: tuple[bool, float] = (True, np.inf)
+    pair: tuple[int, int] = (0, 0)
+    kept: list[NDArray[np.int64]] = field(default_factory=list)
+
+    def add(
+        self,
+        i: NDArray[np.int64],
+        j: NDArray[np.int64],
+        bad: NDArray[np.bool_],
+        counted: NDArray[np.bool_],
+        safety: Floats,
+    ) -> None:
+        safety = np.where(bad, np.minimum(safety, 0.0), np.maximum(safety, 0.0))
+        if (at := _least(safety, ~bad, counted)) is not None and (not bad[at], safety[at]) < self.worst:
+            self.worst, self.pair = (not bad[at], float(safety[at])), (int(i[at]), int(j[at]))
+        self.violations += int(bad.sum())
+        self.total += int(counted.sum())
+        if (room := KEPT - sum(map(len, self.kept))) > 0:
+            self.kept.append(np.column_stack([i[bad][:room], j[bad][:room]]))
+
+    def assumption(self, name: str, statement: str, data: Dataset) -> Assumption:
+        return Assumption(
+            name,
+            statement,
+            self.violations == 0,
+            self.violations,
+            self.total,
+            self.worst[1],
+            _pair_in_words(data, *self.pair),
+            checks.frozen(np.concatenate(self.kept)),
+        )
 
 
 def _least(safety: Floats, good: NDArray[np.bool_], counted: NDArray[np.bool_]) -> int | None:
@@ -179,146 +294,81 @@ def _least(safety: Floats, good: NDArray[np.bool_], counted: NDArray[np.bool_]) 
     return int(np.argmin(np.where(among, safety, np.inf))) if among.any() else None
 
 
-@dataclass(frozen=True, eq=False)
-class _Points:
-    """Points in the forms the exact signs need.
-
-    X: as given. scaled: each point times a power of two, so that no inner product over- or underflows as a whole.
-    norm: lengths of the scaled points. ids: the same number for equal points. unit: relative rounding error of an
-    inner product, 0 where all of them are sums of small integers.
-    """
-
-    X: Floats
-    scaled: Floats
-    norm: Floats
-    ids: NDArray[np.int64]
-    unit: float
-
-    @classmethod
-    def of(cls, X: Floats) -> _Points:
-        scaled = _scaled(X)
-        ids = np.unique(X, axis=0, return_inverse=True)[1].reshape(-1)
-        largest = float(np.max(np.abs(X)))
-        integers = largest < 2.0**26 and X.shape[1] * largest**2 < 2.0**53 and bool(np.all(np.rint(X) == X))
-        unit = 0.0 if integers else (X.shape[1] + 1) * float(np.finfo(float).eps)
-        return cls(X, scaled, np.linalg.norm(scaled, axis=1), ids, unit)
-
-    def block(self, start: int, stop: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats, Floats]:
-        """Pairs i <= j of rows start..stop-1: indices, exact sign of the inner product, cosine."""
-        X = self.scaled
-        i, j = np.nonzero(np.arange(start, stop)[:, None] <= np.arange(len(X))[None, :])
-        dot = (X[start:stop] @ X.T)[i, j]
-        i = i + start
-        scale = self.norm[i] * self.norm[j]
-        cosine = np.divide(dot, scale, out=np.zeros_like(dot), where=scale > 0)
-        return i, j, self._signs(i, j, dot, start, stop), cosine
-
-    def _decided(
-        self, i: NDArray[np.int64], j: NDArray[np.int64], pairs: NDArray[np.int64], sign: Floats, size: Floats
-    ) -> NDArray[np.bool_]:
-        """Set the signs that twice the digits decide; true for those."""
-        if not pairs.size:
-            return np.zeros(0, dtype=bool)
-        dot = _twice_exact(self.scaled[i[pairs]], self.scaled[j[pairs]])
-        # The error of Dot2 is below eps |dot| + (d eps)^2 size; tiny products, which may underflow, stay open.
-        sure = (np.abs(dot) > 4.0 * self.unit**2 * size[pairs]) & (size[pairs] > 1e-100)
-        sign[pairs[sure]] = np.sign(dot[sure])
-        return np.asarray(sure)
-
-    def _signs(self, i: NDArray[np.int64], j: NDArray[np.int64], dot: Floats, start: int, stop: int) -> Floats:
-        sign = np.sign(dot)
-        if self.unit == 0.0:
-            return sign
-        size = (np.abs(self.scaled[start:stop]) @ np.abs(self.scaled).T)[i - start, j]
-        unsure = np.abs(dot) <= self.unit * size
-        if np.any(tiny := size < 1e-280):
-            # A sum of products that underflowed is not 0; one without a common coordinate is.
-            used = (self.X != 0).astype(np.float32)
-            common = (used[start:stop] @ used.T)[i - start, j]
-            unsure = np.where(tiny, common > 0, unsure)
-        pairs = np.flatnonzero(unsure)
-        pairs = pairs[~self._decided(i, j, pairs, sign, size)]
-        if pairs.size:
-            number = int(self.ids.max()) + 1
-            codes, back = np.unique(self.ids[i[pairs]] * number + self.ids[j[pairs]], return_inverse=True)
-            first = np.full(len(codes), len(pairs))
-            np.minimum.at(first, back, np.arange(len(pairs)))
-            exact = [_exact_sign(self.X[i[pairs[k]]], self.X[j[pairs[k]]]) for k in first]
-            sign[pairs] = np.array(exact, dtype=float)[back]
-        return sign
-
-
-def _halves(x: Floats) -> tuple[Floats, Floats]:
-    """x as a sum of two floats of half as many digits (Veltkamp)."""
-    big = 134217729.0 * x
-    high = big - (big - x)
-    return high, x - high
-
-
-def _twice_exact(A: Floats, B: Floats) -> Floats:
-    """Inner products of rows as if computed with twice the digits (Ogita, Rump and Oishi's Dot2)."""
-    total, rest = np.zeros(len(A)), np.zeros(len(A))
-    for a, b in zip(A.T, B.T, strict=True):
-        product = a * b
-        (a1, a2), (b1, b2) = _halves(a), _halves(b)
-        missed = a2 * b2 - (((product - a1 * b1) - a2 * b1) - a1 * b2)
-        new = total + product
-        back = new - total
-        rest += missed + ((total - (new - back)) + (product - back))
-        total = new
-    return np.asarray(total + rest)
-
-
-def _scaled(X: Floats) -> Floats:
-    """Each point times a power of two that brings its largest coordinate near 1."""
-    _, exponent = np.frexp(np.max(np.abs(X), axis=-1, keepdims=True))
-    with np.errstate(under="ignore"):
-        return np.asarray(np.ldexp(X, -exponent))
-
-
-def _exact_sign(a: Floats, b: Floats) -> int:
-    total = sum((Fraction(p) * Fraction(q) for p, q in zip(a.tolist(), b.tolist(), strict=True)), Fraction(0))
-    return (total > 0) - (total < 0)
-
-
 def _pair_in_words(data: Dataset, i: int, j: int) -> str:
     a, b = (data.class_name(int(data.y[k])) for k in (i, j))
     return f"points {i} and {j}, " + (f"both {a}" if a == b else f"{a} and {b}")
 
 
-# ---- (H2), (H3): hidden units ---------------------------------------------------------------------------
+# ---- (H2), (H3), (H5), (H6): hidden units ---------------------------------------------------------------
 
 
-def _check_form(network: Network) -> None:
-    if network.depth != 2 or network.biases is not None or network.classes is not None:
-        raise checks.AssumptionError(
-            f"(H2) and (H3) speak of one hidden layer without biases and one logit, got {network!r}"
-        )
+class _Activity(NamedTuple):
+    """The units of the first layer and the classes: all of shape (C, ..., h).
+
+    owned: active on all points of the class and on no other. touched: active on one of its points at least.
+    margin: least cosine with the sign it should have if the unit belonged to the class.
+    """
+
+    owned: NDArray[np.bool_]
+    touched: NDArray[np.bool_]
+    margin: Floats
+
+
+def _activity(data: Dataset, network: Network) -> tuple[_Activity, Floats]:
+    """The above, and how far a unit is from every point's being active: -max cosine, shape (..., h)."""
+    A = network.preactivations(data.X)  # (..., h, n)
+    W, X = scaled(network.W), scaled(data.X)
+    lengths = np.linalg.norm(W, axis=-1)[..., None] * np.linalg.norm(X, axis=-1)
+    cosine = np.divide(W @ X.T, lengths, out=np.zeros_like(A), where=lengths > 0)
+    active = A > 0
+    masks = [data.mask(label) for label in data.labels]
+    owned = [active[..., m].all(-1) & ~active[..., ~m].any(-1) for m in masks]
+    margin = [np.minimum(cosine[..., m].min(-1), -cosine[..., ~m].max(-1)) for m in masks]
+    touched = [active[..., m].any(-1) for m in masks]
+    return _Activity(np.stack(owned), np.stack(touched), np.stack(margin)), -cosine.max(-1)
 
 
 def _units(data: Dataset, network: Network) -> list[Assumption]:
-    A = network.preactivations(data.X)  # (..., h, n)
-    W, X = _scaled(network.W), _scaled(data.X)
-    lengths = np.linalg.norm(W, axis=-1)[..., None] * np.linalg.norm(X, axis=-1)
-    cosine = np.divide(W @ X.T, lengths, out=np.zeros_like(A), where=lengths > 0)
-    own = {label: data.mask(label) for label in (1, -1)}
-    active = {label: A[..., mask] > 0 for label, mask in own.items()}
-    in_class = {label: active[label].all(-1) & ~active[-label].any(-1) for label in own}
-    margins = {
-        label: np.minimum(cosine[..., mask].min(-1), -cosine[..., ~mask].max(-1)) for label, mask in own.items()
-    }
-    h2 = np.asarray(in_class[1] | in_class[-1])
-    touched = {label: active[label].any(-1) for label in own}
-    safety = np.minimum(
-        np.where(touched[1], network.Z, np.inf), np.where(touched[-1], -network.Z, np.inf)
-    )
-    h2_margin = np.maximum(margins[1], margins[-1])
+    units, _ = _activity(data, network)
+    signed = [np.where(units.touched[c], label * network.Z, np.inf) for c, label in enumerate(data.labels)]
+    safety, statement = np.minimum(*signed), "output weight of the sign of the unit's class"
+    if network.depth > 2:
+        inner = np.min(np.stack(network.weights[1:-1]), axis=0)
+        safety = np.minimum(safety, np.where(units.touched.any(0), inner, np.inf))
+        statement += ", inner weights positive"
+    own = "each unit active on all points of one class, on no other"
     return [
-        _unit_assumption("H2", "each unit active on all points of one class, on no other", h2, h2_margin),
-        _unit_assumption(
-            "H3", "output weight of the sign of the unit's class", np.asarray(safety > 0), safety
-        ),
+        _unit_assumption("H2", own, np.asarray(units.owned.any(0)), units.margin.max(0)),
+        _unit_assumption("H3", statement, np.asarray(safety > 0), safety),
     ]
+
+
+def _softmax_units(data: Dataset, network: Network) -> list[Assumption]:
+    units, clear = _activity(data, network)
+    own, dead = np.asarray(units.owned.any(0)), np.asarray(~units.touched.any(0))
+    margin = units.margin.max(0)
+    signs, leads, good, ahead = [], [], np.ones_like(own), np.ones_like(own)
+    for c, touched in enumerate(units.touched):
+        entry, rest = network.Z[..., c, :], np.delete(network.Z, c, axis=-2).max(-2)
+        good &= ~touched | ((entry > 0) & (rest <= 0))
+        ahead &= ~touched | (entry >= rest)
+        signs.append(np.where(touched, np.minimum(entry, -rest), np.inf))
+        leads.append(np.where(touched, entry - rest, np.inf))
+    return [
+        _unit_assumption("H5", "each unit active on all points of one class, on no other", own, margin),
+        _unit_assumption(
+            "H5'",
+            "each unit active on all points of one class and on no other, or on no point",
+            own | dead,
+            np.where(dead, clear, margin),
+        ),
+        _unit_assumption("H6", "own class's entry of the readout > 0, all others <= 0", good, _least_of(signs)),
+        _unit_assumption("H6'", "own class's entry of the readout is the largest", ahead, _least_of(leads)),
+    ]
+
+
+def _least_of(values: Sequence[Floats]) -> Floats:
+    return np.asarray(np.min(np.stack(values), axis=0))
 
 
 def _unit_assumption(name: str, statement: str, good: NDArray[np.bool_], margin: Floats) -> Assumption:

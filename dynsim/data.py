@@ -13,7 +13,15 @@ from dynsim.checks import Floats
 from dynsim.dataset import Dataset
 from dynsim.tables import from_csv, from_npz, from_sklearn
 
-__all__ = ["from_csv", "from_npz", "from_sklearn", "gaussian_classes", "point_classes"]
+__all__ = [
+    "from_csv",
+    "from_npz",
+    "from_sklearn",
+    "gaussian_classes",
+    "orthogonal_class",
+    "orthogonal_classes",
+    "point_classes",
+]
 
 #: What `numpy.random.default_rng` takes.
 Rng = (
@@ -66,6 +74,82 @@ def point_classes(
     X = np.zeros((2, d))
     X[:, :2] = (length[:, None] * plane)[:, :d]
     return Dataset(X, [1, -1], weights, f"two points at {angle:g} degrees")
+
+
+def orthogonal_class(
+    points: int | Sequence[int], norm: ArrayLike = 1.0, *, frequencies: ArrayLike | None = None
+) -> Dataset:
+    """Two classes of mutually orthogonal points of one length, the setting of A.7 (v2).
+
+    Every point lies on an axis of its own, those of class -1 on further axes: all inner products are 0. Within a
+    class (H1) of Lemma 3.1 (v2) asks for more than that; (H1'), which is listed beside it, suffices for the
+    classes to be independent. `dynsim.init.class_aligned` gives all points of a class the same margin, as A.7
+    has it. A class is then learnt like one input x, its mean point: of length norm/sqrt(m) for m points, with the
+    class's total weight p, that is at the rate p norm/sqrt(m) -- sqrt(m) norm in the default case.
+
+    Parameters
+    ----------
+    points : int or (int, int)
+        m, the number of points of each class, or of class +1 and class -1; at least 1.
+    norm : float or (float, float)
+        Length of every point, or of those of class +1 and of class -1.
+    frequencies : array_like, shape (2,), optional
+        Total weight of each class, the same for all its points. By default every point has weight 1, so that the
+        loss is a sum over points, as in A.7.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of its range or not one or two are given.
+
+    Examples
+    --------
+    >>> data = orthogonal_class((2, 1), norm=3.0)
+    >>> data.X
+    array([[3., 0., 0.],
+           [0., 3., 0.],
+           [0., 0., 3.]])
+    >>> data.y, data.weights
+    (array([ 1.,  1., -1.]), array([1., 1., 1.]))
+    """
+    counts = _counts(points)
+    length = checks.positive("norm", norm)
+    if length.shape not in ((), (2,)):
+        raise ValueError(f"norm must be one number or two, of class +1 and of class -1, got shape {length.shape}")
+    p = np.array(counts, dtype=float) if frequencies is None else _two("frequencies", frequencies)
+    X = np.diag(np.repeat(np.broadcast_to(length, 2), counts))
+    return Dataset(X, np.repeat([1, -1], counts), np.repeat(p / counts, counts), "two classes of orthogonal points")
+
+
+def orthogonal_classes(norms: ArrayLike, frequencies: ArrayLike) -> Dataset:
+    """C classes of one input each, mutually orthogonal: x_c lies on axis c. For a softmax readout.
+
+    Parameters
+    ----------
+    norms : array_like, shape (C,)
+        \\|x_c\\|, C >= 2.
+    frequencies : array_like, shape (C,)
+        p_c, the weights of the inputs in the loss; they need not sum to 1.
+
+    Raises
+    ------
+    ValueError
+        If a norm or frequency is not positive and finite, there are fewer than two, or not as many of each.
+
+    Examples
+    --------
+    >>> data = orthogonal_classes(norms=(1.0, 2.0, 1.0), frequencies=(0.5, 0.3, 0.2))
+    >>> data.X, data.y
+    (array([[1., 0., 0.],
+           [0., 2., 0.],
+           [0., 0., 1.]]), array([0., 1., 2.]))
+    """
+    length, weights = checks.positive("norms", norms), checks.positive("frequencies", frequencies)
+    if length.ndim != 1 or len(length) < 2:
+        raise ValueError(f"norms must be two numbers or more, one a class, got shape {length.shape}")
+    if weights.shape != length.shape:
+        raise ValueError(f"frequencies must be {len(length)} numbers, as many as norms, got shape {weights.shape}")
+    return Dataset(np.diag(length), np.arange(len(length)), weights, f"{len(length)} orthogonal points")
 
 
 def gaussian_classes(

@@ -147,7 +147,7 @@ class Dataset:
     def check_assumptions(self, network: Network | None = None) -> Assumptions:
         """Whether (H1), and with a network (H2) and (H3), of Lemma 3.1 (v2) hold, and by how much.
 
-        See `dynsim.assumptions.check`.
+        With class ids, whether (H4), (H5) and (H6) of A.2 (v2) do. See `dynsim.assumptions.check`.
         """
         return assumptions.check(self, network)
 

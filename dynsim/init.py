@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linprog
+from numpy.typing import ArrayLike
 
-from dynsim import checks
-from dynsim.checks import AssumptionError, Floats
+from dynsim import checks, cones
+from dynsim.checks import Floats
 from dynsim.dataset import LABELS, Dataset
 from dynsim.network import Network
 
@@ -25,35 +24,47 @@ def class_aligned(
     depth: int = 2,
     rng: Random,
 ) -> Network:
-    """Random units that satisfy (H2) and (H3), every class at a given logit and imbalance.
+    """Random units that satisfy (H2) and (H3), or (H5) and (H6), every class at a given logit and imbalance.
 
-    Unit k serves class +1 for even k and class -1 for odd k. Its direction is drawn at random inside the cone
-    on which the points of its class are active and all others are not; its size and its output weight are then
-    set so that the margin of the class's mean point x is `initial` and C = (\\|x\\|/2) sqrt(S D) is `imbalance`,
-    both to round-off (S and D: sums of (a + z)^2 and (a - z)^2, a = w.x/\\|x\\|; notation of A.3 (v2)).
+    Unit k serves class +1 for even k and class -1 for odd k, or class k mod C. Its direction is drawn at random
+    inside the cone on which the points of its class are active and all others are not; its size and its output
+    weight are then set so that the margin of the class's mean point x is `initial` and
+    C = (\\|x\\|/2) sqrt(S D) is `imbalance`, both to round-off (S and D: sums of (a + z)^2 and (a - z)^2,
+    a = w.x/\\|x\\|; notation of A.3 (v2)). Where the points of a class are mutually orthogonal and of one length
+    (A.7 (v2)) and (H1') holds, all of them have that margin.
+
+    With class ids 0 ... C-1 the readout is a softmax and unit k's column of it is along e_c - 1/C, z being its
+    length; `initial` is the margin f_c - f_j at x, the same for every other class j, and \\|x\\| sqrt(C/(C-1))
+    stands in place of \\|x\\| in the imbalance (docs/theory.md).
+
+    Depth 3 and more, two classes only: diagonal inner layers, as in App. B (v2), and all layers of all units of a
+    class alike, \\|a\\| = inner weights = \\|z\\|, the only start that its closed form covers. Depth 1 is logistic
+    regression: the shortest v with the margin `initial` at both means. Nothing about it is random.
 
     Parameters
     ----------
     data : Dataset
     hidden : int
-        Number of units, at least 2: one a class.
-    initial : array_like, scalar or shape (2,)
-        u0 > 0 of both classes, or of class +1 and class -1. (H3) forbids u0 <= 0.
-    imbalance : array_like, scalar or shape (2,)
-        C >= 0; 0 makes every unit balanced, \\|a\\| = \\|z\\|.
+        Number of units, at least one a class. Without meaning at depth 1, where any number from 1 on will do.
+    initial : array_like, scalar or one a class
+        u0 > 0, in the order of `data.labels`. (H3) forbids u0 <= 0.
+    imbalance : array_like, scalar or one a class
+        C >= 0; 0 makes every unit balanced, \\|a\\| = \\|z\\|. It must be 0 unless depth is 2.
     depth : int
-        Number of weight layers; only 2, one hidden layer.
+        Number of weight layers: 2 is one hidden layer. Only 2 with class ids.
     rng : anything np.random.default_rng takes
 
     Returns
     -------
     Network
-        W of shape (hidden, d), Z of shape (hidden,).
+        W of shape (hidden, d), inner layers and Z of shape (hidden,), or Z of shape (C, hidden); at depth 1 only
+        Z, of shape (d,).
 
     Raises
     ------
     ValueError
-        For hidden < 2, initial <= 0, imbalance < 0, or values that are neither one nor two numbers.
+        For too few units, initial <= 0, imbalance < 0, values that are neither one number nor one a class, an
+        imbalance or class ids at a depth other than 2; at depth 1 if no v has these margins.
     AssumptionError
         If no unit can be active on all points of one class and on no other point.
 
@@ -62,20 +73,37 @@ def class_aligned(
     >>> data = Dataset([[1.0], [-2.0]], [1, -1])
     >>> class_aligned(data, 8, initial=(0.01, 0.02), rng=0).logits(data.X).round(12)
     array([ 0.01, -0.02])
+    >>> class_aligned(data, 8, initial=(0.01, 0.02), depth=4, rng=0)
+    Network(1 inputs, hidden layers of 8, 8 diagonal, 8 diagonal units)
+    >>> three = Dataset([[1.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 1.0]], [0, 1, 2])
+    >>> logits = class_aligned(three, 6, initial=0.3, rng=0).logits(three.X)
+    >>> (logits - np.diag(logits)[:, None]).round(12) + 0.0
+    array([[ 0. , -0.3, -0.3],
+           [-0.3,  0. , -0.3],
+           [-0.3, -0.3,  0. ]])
     """
-    data.needs_two_classes("class_aligned")
-    checks.count("hidden", hidden, least=len(LABELS))
-    _check_depth(depth)
-    u0 = _per_class("initial", checks.positive("initial", initial))
-    C = _per_class("imbalance", checks.nonnegative("imbalance", imbalance))
+    checks.instance("data", data, Dataset)
+    layers, count = _check_depth(depth, data), len(data.labels)
+    checks.count("hidden", hidden, least=1 if layers == 1 else count)
+    u0 = _per_class("initial", checks.positive("initial", initial), count)
+    C = _per_class("imbalance", checks.nonnegative("imbalance", imbalance), count)
+    if layers != 2 and C.any():
+        raise ValueError(f"imbalance must be 0 at depth {layers}, where no closed form has one, got {C.max():.10g}")
     generator = np.random.default_rng(rng)
-    W, Z = np.empty((hidden, data.dimension)), np.empty(hidden)
-    for c, label in enumerate(LABELS):
-        own = slice(c, None, len(LABELS))
-        directions = _cone(data, label, len(Z[own]), generator)
-        W[own], Z[own] = _scaled_units(directions, data.mean(label), u0[c], C[c], generator)
-        Z[own] *= label
-    return Network((W, Z))
+    if layers == 1:
+        return Network((_shortest(data, u0),))
+    free = cones.free_directions(data.X)
+    W, z = np.empty((hidden, data.dimension)), np.empty(hidden)
+    for c, label in enumerate(data.labels):
+        own = slice(c, None, count)
+        W[own], x = cones.directions(data, label, len(z[own]), free, generator), data.mean(label)
+        if layers == 2:
+            W[own], z[own] = _scaled_units(W[own], x, u0[c], C[c], _stretch(data), generator)
+        else:
+            W[own], z[own] = _chains(W[own], x, u0[c], layers)
+    if data.classes is not None:
+        return Network((W, _columns(z, data.classes)))
+    return Network((W, *[z] * (layers - 2), z * np.resize(LABELS, hidden)))
 
 
 def gaussian(
@@ -168,88 +196,68 @@ def from_coordinates(y: ArrayLike, z: ArrayLike, x: ArrayLike) -> Network:
     return Network(((across[..., None] * (point / square))[..., None, :], out[..., None]))
 
 
-def _check_depth(depth: int) -> None:
-    if depth != 2:
-        raise ValueError(f"depth must be 2 (one hidden layer), got {depth!r}")
+def _check_depth(depth: int, data: Dataset) -> int:
+    layers = checks.count("depth", depth, least=1)
+    if data.classes is not None and layers != 2:
+        raise ValueError(f"depth must be 2 (one hidden layer) with class ids as labels, got {depth!r}")
+    return layers
 
 
-def _per_class(name: str, values: Floats) -> Floats:
-    if values.shape not in ((), (len(LABELS),)):
-        raise ValueError(f"{name} must be one number or one a class (2), got shape {values.shape}")
-    return np.broadcast_to(values, len(LABELS))
-
-
-# ---- directions: the cone of (H2) ------------------------------------------------------------------------
-
-
-def _cone(data: Dataset, label: int, size: int, generator: np.random.Generator) -> Floats:
-    """Random directions active on every point of the class and on no other point, shape (size, d)."""
-    own, other = data.X[data.mask(label)], data.X[~data.mask(label)]
-    # Under (H1) positive combinations of own points minus positive ones of the others lie inside the cone.
-    share = generator.uniform(0.5, 1.5, (2, size, 1))
-    W: Floats = share[0] * _combinations(own, size, generator) - share[1] * _combinations(other, size, generator)
-    W += _normal_to(data.X, size, generator)
-    outside = ~_inside(W, own, other)
-    if outside.any():
-        W[outside] = _wander(own, other, int(outside.sum()), generator, data.class_name(label))
-    return W
-
-
-def _combinations(X: Floats, size: int, generator: np.random.Generator) -> Floats:
-    return np.asarray(generator.dirichlet(np.ones(len(X)), size) @ X)
-
-
-def _normal_to(X: Floats, size: int, generator: np.random.Generator) -> Floats:
-    """Random vectors orthogonal to every point: they change no activation, and every real network has them."""
-    _, s, rows = np.linalg.svd(X, full_matrices=True)
-    null = rows[int(np.sum(s > s[0] * 1e-10)) :]
-    length = np.sqrt(np.mean(X**2))
-    return np.asarray(length * generator.normal(size=(size, len(null))) @ null)
-
-
-def _inside(W: Floats, own: Floats, other: Floats) -> NDArray[np.bool_]:
-    return np.asarray((W @ own.T > 0).all(-1) & (W @ other.T <= 0).all(-1))
-
-
-def _wander(own: Floats, other: Floats, size: int, generator: np.random.Generator, name: str) -> Floats:
-    """The same where (H1) fails: from the middle of the cone a random fraction of the way to its boundary."""
-    # A point at the origin activates no unit: no constraint for the others', and never active for the own class.
-    rows = np.vstack([own, -other[np.any(other != 0, axis=1)]])
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    rows = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0)
-    middle = _middle(rows, name)
-    step = generator.normal(size=(size, rows.shape[1]))
-    towards = step @ rows.T
-    room = np.divide(rows @ middle, -towards, out=np.full_like(towards, np.inf), where=towards < 0).min(1)
-    fraction = 0.9 * generator.random(size) * np.minimum(room, 1.0)
-    return np.asarray(middle + fraction[:, None] * step)
-
-
-def _middle(rows: Floats, name: str) -> Floats:
-    """The w in the unit cube with the largest distance from all the planes w.row = 0."""
-    d = rows.shape[1]
-    found = linprog(
-        np.append(np.zeros(d), -1.0),
-        A_ub=np.hstack([-rows, np.ones((len(rows), 1))]),
-        b_ub=np.zeros(len(rows)),
-        bounds=[(-1, 1)] * d + [(None, 1)],
-    )
-    if not found.success or found.x[-1] <= 1e-9:
-        raise AssumptionError(
-            f"(H2) cannot hold: no unit without bias is active on all points of class {name} and on no other; "
-            "use init.gaussian, or move the origin between the classes with data.centered()"
-        )
-    return np.asarray(found.x[:-1])
+def _per_class(name: str, values: Floats, count: int) -> Floats:
+    if values.shape not in ((), (count,)):
+        raise ValueError(f"{name} must be one number or one a class ({count}), got shape {values.shape}")
+    return np.broadcast_to(values, count)
 
 
 # ---- sizes: the logit and the imbalance ------------------------------------------------------------------
 
 
+def _stretch(data: Dataset) -> float:
+    """What a softmax adds to the norm of an input: sqrt(C/(C-1)), and 1 for one logit."""
+    return 1.0 if data.classes is None else float(np.sqrt(data.classes / (data.classes - 1.0)))
+
+
+def _columns(z: Floats, classes: int) -> Floats:
+    """Readout (C, h) with column k of length z_k along e_c - 1/C, c = k mod C."""
+    b = z * np.sqrt(classes / (classes - 1.0))
+    served = np.arange(classes)[:, None] == np.arange(len(z)) % classes
+    return np.asarray(np.where(served, b * ((classes - 1.0) / classes), -b / classes))
+
+
+def _chains(W: Floats, x: Floats, u0: float, depth: int) -> tuple[Floats, Floats]:
+    """Rescale the directions W so that a_k = r, and r for every other layer: |x| h r^depth = u0."""
+    norm = float(np.linalg.norm(x))
+    product = u0 / (norm * len(W))
+    r = product ** (1.0 / depth)
+    # 1/depth is rounded, which for logits far from 1 shows in r: one step of Newton's.
+    r -= r * (r**depth / product - 1.0) / depth
+    return W * (r / (W @ x / norm))[:, None], np.full(len(W), r)
+
+
+def _shortest(data: Dataset, u0: Floats) -> Floats:
+    """The shortest v with y v.x = u0 at the mean x of both classes."""
+    means = np.array(LABELS)[:, None] * np.stack([data.mean(label) for label in LABELS])
+    norm = np.linalg.norm(means, axis=1)
+    if np.all(norm > 0):
+        unit, level = means / norm[:, None], u0 / norm
+        # Means closer than 1e-10 to one line count as on it: v would blow their difference up without end.
+        v: Floats = np.linalg.lstsq(unit, level, rcond=1e-10)[0]
+        v += np.linalg.lstsq(unit, level - unit @ v, rcond=1e-10)[0]
+        if np.all(np.abs(unit @ v - level) <= 16 * np.finfo(float).eps * (level + np.abs(unit) @ np.abs(v))):
+            return v
+    raise ValueError(
+        "initial must be a margin that one weight vector (depth 1) can have at both class means: these must be "
+        "linearly independent, or opposite with margins in the ratio of their lengths, got margins "
+        f"{u0[0]:g} and {u0[1]:g} at means of length {norm[0]:g} and {norm[1]:g}"
+    )
+
+
 def _scaled_units(
-    W: Floats, x: Floats, u0: float, C: float, generator: np.random.Generator
+    W: Floats, x: Floats, u0: float, C: float, stretch: float, generator: np.random.Generator
 ) -> tuple[Floats, Floats]:
     """Rescale the directions W and choose z > 0 so that the class starts at u0 with imbalance C."""
-    norm = float(np.linalg.norm(x))
+    length = float(np.linalg.norm(x))
+    norm = stretch * length
     R = np.hypot(u0, C)
     s = generator.uniform(0.5, 1.5, len(W))
     # u0 = (|x|/4)(S - D), R = (|x|/4)(S + D); d_k = ratio_k s_k with |ratio_k| < 1 keeps a_k and z_k positive.
@@ -257,7 +265,7 @@ def _scaled_units(
     less, more = _shares(s, (C / (R + u0)) ** 2, 2.0 * (u0 / (R + u0)), generator)
     swap = generator.random(len(W)) < 0.5
     a, z = 0.5 * s * np.where(swap, less, more), 0.5 * s * np.where(swap, more, less)
-    return W * (a / (W @ x / norm))[:, None], z
+    return W * (a / (W @ x / length))[:, None], z
 
 
 def _shares(

@@ -325,8 +325,13 @@ def test_without_a_network_only_h1_is_checked():
     assert [a.name for a in checked] == ["H1"]
     with pytest.raises(AttributeError, match="H2 was not checked"):
         _ = checked.H2
-    with pytest.raises(AttributeError, match=r"^H4$"):
+    with pytest.raises(AttributeError, match="H4 was not checked"):
         _ = checked.H4
+    with pytest.raises(AttributeError, match=r"^H7$"):
+        _ = checked.H7
+    with pytest.raises(KeyError, match="H1' was not checked"):
+        _ = checked["H1'"]
+    assert checked["H1"] is checked.H1 and "H1" in checked and "H2" not in checked
 
 
 def test_to_dict_is_plain():

@@ -77,6 +77,74 @@ def test_bad_points(arguments, message):
         data.point_classes(**{"norms": (1.0, 1.0), "frequencies": (0.5, 0.5), **arguments})
 
 
+# ---- orthogonal points -------------------------------------------------------------------------------------
+
+
+def test_orthogonal_class_is_the_sum_loss_of_orthogonal_points():
+    built = data.orthogonal_class(4, 0.7)
+    np.testing.assert_array_equal(built.X, 0.7 * np.eye(8))
+    np.testing.assert_array_equal(built.y, [1] * 4 + [-1] * 4)
+    np.testing.assert_array_equal(built.weights, np.ones(8))
+    # kappa = p |x| of the mean point, and A.7's rate sqrt(m) |x|.
+    np.testing.assert_allclose(built.rate(1), np.sqrt(4) * 0.7, rtol=1e-15)
+    found = built.check_assumptions()
+    assert not found.H1 and found["H1'"] and found.independent and not found
+    assert found.H1.violations == 2 * 6
+
+
+def test_orthogonal_class_of_unequal_classes():
+    built = data.orthogonal_class((3, 2), (2.0, 5.0), frequencies=(0.6, 0.5))
+    np.testing.assert_array_equal(built.X, np.diag([2.0, 2.0, 2.0, 5.0, 5.0]))
+    np.testing.assert_allclose(built.weights, [0.2, 0.2, 0.2, 0.25, 0.25], rtol=1e-15)
+    np.testing.assert_array_equal(built.y, [1, 1, 1, -1, -1])
+
+
+def test_one_orthogonal_point_a_class_satisfies_the_first_assumption():
+    assert data.orthogonal_class(1).check_assumptions().H1
+
+
+def test_orthogonal_classes():
+    built = data.orthogonal_classes((1.0, 2.0, 0.5, 3.0), (0.1, 0.2, 0.3, 0.4))
+    np.testing.assert_array_equal(built.X, np.diag([1.0, 2.0, 0.5, 3.0]))
+    np.testing.assert_array_equal(built.y, [0, 1, 2, 3])
+    np.testing.assert_array_equal(built.weights, [0.1, 0.2, 0.3, 0.4])
+    assert built.classes == 4
+    assert built.check_assumptions().H4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"points": 0}, r"points must be an integer of at least 1, got 0$"),
+        ({"points": (1, 2, 3)}, r"points must be one integer or two, got \(1, 2, 3\)$"),
+        ({"norm": 0.0}, r"norm must be positive and finite, got 0$"),
+        ({"norm": (1.0, -1.0)}, r"norm must be positive and finite, got -1 at 1$"),
+        ({"norm": (1.0, 1.0, 1.0)}, r"norm must be one number or two, .* got shape \(3,\)$"),
+        ({"frequencies": 1.0}, r"frequencies must be two numbers, .* got shape \(\)$"),
+        ({"frequencies": (1.0, 0.0)}, r"frequencies must be positive and finite, got 0 at 1$"),
+    ],
+)
+def test_bad_orthogonal_class(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        data.orthogonal_class(**{"points": 3, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("norms", "frequencies", "message"),
+    [
+        (1.0, 1.0, r"norms must be two numbers or more, one a class, got shape \(\)$"),
+        ([1.0], [1.0], r"norms must be two numbers or more, one a class, got shape \(1,\)$"),
+        ([[1.0, 2.0]], [1.0, 2.0], r"norms must be two numbers or more, one a class, got shape \(1, 2\)$"),
+        ([1.0, 2.0], [1.0], r"frequencies must be 2 numbers, as many as norms, got shape \(1,\)$"),
+        ([1.0, 0.0], [1.0, 1.0], r"norms must be positive and finite, got 0 at 1$"),
+        ([1.0, 2.0], [np.inf, 1.0], r"frequencies must be positive and finite, got "),
+    ],
+)
+def test_bad_orthogonal_classes(norms, frequencies, message):
+    with pytest.raises(ValueError, match=message):
+        data.orthogonal_classes(norms, frequencies)
+
+
 # ---- Gaussian clouds --------------------------------------------------------------------------------------
 
 

@@ -219,6 +219,30 @@ def test_random_numbers_are_reproducible():
     assert np.all(init.class_aligned(data, 8, imbalance=0.1, rng=generator).W != first.W)
 
 
+#: W and Z of two networks as the first version of class_aligned drew them.
+PINNED = (
+    [
+        [0.12877538930705087, -0.10338607832419776],
+        [-0.12408440087811355, 0.13588261394100282],
+        [0.40610200477968944, -0.4047666648058132],
+        [-0.19525098816263786, 0.1991775036322568],
+    ],
+    [0.845582695944397, -0.17971999604459873, 0.08364130586852082, -0.2701182720892206],
+    [[-0.07876595253879735, 0.3355713381921249], [-0.09800394378070358, -0.3072149935941997]],
+    [0.23552074138496362, -0.3154421009012572],
+)
+
+
+def test_the_random_numbers_are_those_of_earlier_versions():
+    """What version 0.1.0 made of the same rng: in the cone at once, and where (H1) fails by way of its middle."""
+    first = init.class_aligned(two_points(2, 120.0), 4, initial=(0.1, 0.2), imbalance=(0.3, 0.0), rng=1)
+    second = init.class_aligned(violating(), 2, initial=0.1, rng=1)
+    np.testing.assert_allclose(first.W, PINNED[0], rtol=1e-12)
+    np.testing.assert_allclose(first.Z, PINNED[1], rtol=1e-12)
+    np.testing.assert_allclose(second.W, PINNED[2], rtol=1e-9)  # the middle is linear programming's
+    np.testing.assert_allclose(second.Z, PINNED[3], rtol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -232,7 +256,7 @@ def test_random_numbers_are_reproducible():
         ({"imbalance": -0.5}, r"imbalance must be at least 0 and finite, got -0\.5$"),
         ({"imbalance": "much"}, "imbalance must be at least 0 and finite, got 'much'$"),
         ({"imbalance": [[1.0]]}, r"imbalance must be one number or one a class \(2\), got shape \(1, 1\)$"),
-        ({"depth": 3}, r"depth must be 2 \(one hidden layer\), got 3$"),
+        ({"depth": 2.5}, r"depth must be an integer of at least 1, got 2\.5$"),
     ],
 )
 def test_errors(change, message):

@@ -12,8 +12,8 @@ import dynsim
 
 ROOT = Path(dynsim.__file__).parent
 GROUND = {
-    *("archive", "assumptions", "checks", "curves", "data", "dataset"),
-    *("init", "losses", "network", "tables", "trajectory"),
+    *("archive", "assumptions", "checks", "cones", "curves", "data", "dataset"),
+    *("init", "losses", "network", "signs", "tables", "trajectory"),
 }
 WINGS = {"theory", "empirical"}
 LATE = {"dask", "matplotlib", "pandas", "sklearn", "tqdm", "xarray"}
