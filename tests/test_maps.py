@@ -1,4 +1,9 @@
-"""The map of S and D: against a loop over the units of a network, against 50 digits, and its own invariants."""
+"""The map of S and D: against a loop over the units of a network, against 50 digits, and its own invariants.
+
+With batches of one point: against all sequences of draws, against chance, and the binomial law against 50 digits.
+"""
+
+import itertools
 
 import mpmath as mp
 import numpy as np
@@ -220,3 +225,144 @@ def test_errors(change, message):
     arguments = {"S": 1.0, "D": 0.5, "rate": 1.0, "norm": 1.0, "lr": 0.1, "steps": 3}
     with pytest.raises(ValueError, match=message):
         maps.gradient_descent(**(arguments | change))
+
+
+# ---- batches of one point ----------------------------------------------------------------------------------
+
+
+SGD = {"rate": 0.35, "norm": 1.4, "frequency": 0.3, "lr": 0.8}
+
+
+def drawn(S, D, loss, steps, sequences):
+    """The logits after `steps` steps, by S and D themselves, for rows of 0 and 1: whether a step drew the class."""
+    s, d = np.full(len(sequences), float(S)), np.full(len(sequences), float(D))
+    for n in range(steps):
+        u = SGD["norm"] / 4 * (s - d)
+        pull = np.array([PULL[loss](one) for one in u])
+        e = sequences[:, n] * SGD["lr"] * SGD["rate"] / SGD["frequency"] * pull
+        s, d = s * (1 + e) ** 2, d * (1 - e) ** 2
+    return SGD["norm"] / 4 * (s - d)
+
+
+@pytest.mark.parametrize("loss", NAMES)
+@pytest.mark.parametrize("steps", [0, 1, 9])
+@pytest.mark.parametrize(("S", "D"), [(0.4, 0.0), (0.9, 0.7), (2.0, 0.1)])
+def test_quantiles_and_mean_against_all_sequences_of_draws(loss, steps, S, D):
+    """All 2^n of them, each with its own probability; the squared loss overshoots here, out of the order of k."""
+    sequences = np.array(list(itertools.product((0, 1), repeat=steps))).reshape(2**steps, steps)
+    u = drawn(S, D, loss, steps, sequences)
+    f = SGD["frequency"]
+    share = np.prod(np.where(sequences == 1, f, 1 - f), axis=1)
+    order = np.argsort(u)
+    total = np.cumsum(share[order])
+    levels = np.array([0.003, 0.05, 0.25, 0.5, 0.75, 0.95, 0.997])
+    assert np.abs(total[:, None] - levels).min() > 1e-9
+    want = u[order][np.searchsorted(total, levels)]
+    got = maps.sgd_quantiles(S, D, steps=steps, quantiles=levels, loss=loss, **SGD)
+    # 8 roundings a step in either map; for these e <= .93 and R a step multiplies an error by at most
+    # 1 + e^2 + 2 e + 2 lr |x| |g'| (u e + R) < 4 (largest for the exponential loss, where it begins).
+    rtol = 16 * (steps + 1) * 4.0**steps * EPS
+    np.testing.assert_allclose(got, want, rtol=rtol)
+    mean = maps.sgd_mean(S, D, steps=steps, loss=loss, **SGD)
+    np.testing.assert_allclose(mean, share @ u, rtol=rtol)
+
+
+def test_the_squared_loss_does_overshoot_in_that_test():
+    path = maps.gradient_descent(2.0, 0.1, rate=0.35 / 0.3, norm=1.4, lr=0.8, steps=9, loss="squared")
+    assert np.any(np.diff(path) < 0) and np.any(np.diff(path) > 0)
+
+
+@pytest.mark.parametrize("loss", NAMES)
+def test_the_mean_against_chance(loss):
+    """40,000 runs of 30 steps, drawn one by one."""
+    sequences = np.random.default_rng(0).random((40_000, 30)) < SGD["frequency"]
+    u = drawn(0.2, 0.1, loss, 30, sequences)
+    mean = maps.sgd_mean(0.2, 0.1, steps=30, loss=loss, **SGD)
+    # Five standard deviations: 6e-7 for a right mean.
+    assert abs(u.mean() - mean) < 5 * u.std() / 200
+
+
+def test_drawn_at_every_step_it_is_gradient_descent():
+    arguments = {"rate": 0.5, "norm": 1.2, "lr": 0.3}
+    path = maps.gradient_descent(0.3, 0.1, steps=40, **arguments)
+    steps = [40, 0, 7]
+    got = maps.sgd_quantiles(0.3, 0.1, frequency=1.0, steps=steps, quantiles=[0.01, 0.99], **arguments)
+    np.testing.assert_array_equal(got, np.stack([path[steps]] * 2))
+    np.testing.assert_array_equal(maps.sgd_mean(0.3, 0.1, frequency=1.0, steps=steps, **arguments), path[steps])
+
+
+def test_sgd_broadcasts_as_a_loop():
+    rng = np.random.default_rng(1)
+    S, D = rng.uniform(0.1, 1.0, (3, 1)), rng.uniform(0.0, 0.1, (3, 1))
+    f, steps, levels = np.array([0.2, 0.7, 1.0, 0.2]), np.array([[3, 60], [0, 11]]), [0.1, 0.5, 0.9]
+    both = {"rate": 0.4, "norm": 1.7, "lr": 0.3, "loss": "squared"}
+    got = maps.sgd_quantiles(S, D, frequency=f, steps=steps, quantiles=levels, **both)
+    mean = maps.sgd_mean(S, D, frequency=f, steps=steps, **both)
+    assert got.shape == (3, 2, 2, 3, 4) and mean.shape == (2, 2, 3, 4)
+    for i, j, t in itertools.product(range(3), range(4), np.ndindex(2, 2)):
+        one = {"frequency": f[j], "steps": int(steps[t]), **both}
+        single = maps.sgd_quantiles(S[i, 0], D[i, 0], quantiles=levels, **one)
+        assert single.shape == (3,)
+        np.testing.assert_array_equal(got[:, t[0], t[1], i, j], single)
+        want = maps.sgd_mean(S[i, 0], D[i, 0], **one)
+        # The sum over K may be taken in another order.
+        np.testing.assert_allclose(mean[t[0], t[1], i, j], want, rtol=80 * EPS)
+    assert maps.sgd_quantiles(0.1, 0.0, quantiles=0.5, **SGD, steps=3).shape == ()
+
+
+def test_ten_million_steps():
+    """Hinge, learnt after some thousand draws: the path stops there; the law before that is far away."""
+    got = maps.sgd_quantiles(
+        4e-3, 0.0, rate=1e-3, norm=1.0, frequency=0.001, lr=1e-3, steps=10**7, quantiles=[0.01, 0.5], loss="hinge"
+    )
+    # f cancels in e = lr kappa / f = 1e-3.
+    k = int(np.ceil(np.log(1e3) / (2 * np.log(1.001))))
+    np.testing.assert_allclose(got, 1e-3 * 1.001 ** (2 * k), rtol=2 * 8 * k * EPS)
+
+
+@pytest.mark.parametrize(("n", "f"), [(1, 0.5), (7, 0.3), (1000, 0.7), (1000, 1e-4), (10**7, 0.265)])
+def test_the_law_of_the_number_of_draws(n, f):
+    """Against 40 digits: each probability, and that what is left out is less than 1e-18."""
+    first, share = maps.draws(n, f)
+    with mp.workdps(40):
+        p = mp.mpf(f)
+
+        def exact(k):
+            ways = mp.loggamma(n + 1) - mp.loggamma(k + 1) - mp.loggamma(n - k + 1)
+            return mp.exp(ways + k * mp.log(p) + (n - k) * mp.log1p(-p))
+
+        for i in {0, len(share) // 3, len(share) // 2, 3 * len(share) // 4, len(share) - 1}:
+            want = exact(first + i)
+            # Four roundings for every ratio from the mode on, and as many in the sum.
+            assert abs(share[i] - want) <= want * 4 * EPS * (abs(first + i - n * f) + len(share) + 4)
+        # Beyond its ends the law falls faster than a geometric series with the ratio there.
+        for k, outwards, exists in ((first - 1, -1, first > 0), (first + len(share), 1, first + len(share) <= n)):
+            if exists:
+                ratio = exact(k + outwards) / exact(k) if 0 <= k + outwards <= n else 0
+                assert ratio < 1 and exact(k) / (1 - ratio) < mp.mpf(10) ** -18 / 2
+    assert share.sum() == pytest.approx(1.0, abs=1e-15)
+    assert first + len(share) - 1 == maps.most_draws(n, f)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"frequency": 0.0}, "frequency must be positive and finite, got 0$"),
+        ({"frequency": [0.5, 1.5]}, r"frequency must be at most 1, got 1\.5$"),
+        ({"steps": -1}, "steps must be at least 0 and finite, got -1$"),
+        ({"steps": [1, 2.5]}, r"steps must be whole numbers, got \[1, 2\.5\]$"),
+        ({"steps": True}, "steps must be whole numbers, got True$"),
+        ({"quantiles": [0.5, 1.0]}, r"quantiles must lie between 0 and 1, both excluded, got \[0\.5, 1\.0\]$"),
+        ({"quantiles": 0.0}, r"quantiles must lie between 0 and 1, both excluded, got 0\.0$"),
+        ({"lr": 0.0}, "lr must be positive and finite, got 0$"),
+        ({"loss": "log"}, "loss must be one of 'cross_entropy', 'hinge', 'exponential', 'squared', got 'log'$"),
+        (
+            {"S": [1.0, 2.0], "frequency": [0.1, 0.2, 0.3]},
+            r"S, D, rate, norm, lr and frequency must broadcast to one shape, got \(2,\), .*, \(\), \(3,\)$",
+        ),
+    ],
+)
+def test_errors_of_sgd(change, message):
+    arguments = {"S": 1.0, "D": 0.5, "steps": 3, "quantiles": 0.5, **SGD}
+    with pytest.raises(ValueError, match=message):
+        maps.sgd_quantiles(**(arguments | change))

@@ -306,10 +306,10 @@ GOOD = {"initial": 0.1, "rate": 1.0}
             "initial must be positive where imbalance is 0: a logit of 0 is a fixed point, got -0.25",
         ),
         ({"loss": "mse"}, "loss must be one of 'cross_entropy', 'hinge', 'exponential', 'squared', got 'mse'"),
-        ({"depth": 3}, "depth must be 2 (one hidden layer), got 3"),
         (
             {"time": [1.0, 2.0], "rate": [1.0, 2.0, 3.0]},
-            "time, initial, rate and imbalance must broadcast to one shape, got (2,), (), (3,), ()",
+            "time, initial, rate, imbalance, depth, norm and classes must broadcast to one shape, "
+            "got (2,), (), (3,), (), (), (), ()",
         ),
     ],
 )

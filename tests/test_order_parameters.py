@@ -264,8 +264,8 @@ def test_hinge_every_point_leaves_at_margin_one(monkeypatch, case):
     drops = []
     original = order_parameters._until_next
 
-    def watched(Phi, P, points, r, pulling, last):
-        span, dropped = original(Phi, P, points, r, pulling, last)
+    def watched(Phi, P, points, r, pulling, last, lr):
+        span, dropped = original(Phi, P, points, r, pulling, last, lr)
         if np.isfinite(span):
             v = order_parameters.readout(order_parameters.exponential(r, span) @ Phi, P)
             drops.append((points.y * (points.X @ v), dropped, pulling & ~dropped, span))

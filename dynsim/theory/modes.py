@@ -3,46 +3,53 @@
 A class whose points are one input x obeys, whatever the width of the network (Lemma 3.1 and A.3 of the paper,
 v2; docs/theory.md, section 4),
 
-    du/dt = 2 kappa sqrt(u^2 + C^2) g(u),    u(0) = u0,
+    du/dt = 2 kappa sqrt(u^2 + C^2) g(u),    u(0) = u0,                                  one hidden layer,
+    du/dt = N p |x|^{2/N} u^{2-2/N} g(u),    p |x|^{2/N} = kappa |x|^{2/N-1},            N balanced layers,
 
 where u is the margin of the class, kappa = p |x| its rate (its frequency times the norm of its input), C the
 imbalance between the two layers at the start (C = 0 is the paper's degenerate hyperbola), and g(u) = -l'(u)
-the pull of the loss. The time is t = lr x step. Notation: T = 2 kappa t, R(u) = sqrt(u^2 + C^2),
-w = sqrt(1 + C^2), and s the hyperbolic angle from u0 to u, log(u/u0) where C = 0.
+the pull of the loss. The time is t = lr x step. The second law is eq 5 and App. B (v2); its closed forms in time
+are beyond the paper, and so is the law of softmax: for C classes with mutually orthogonal inputs, and the output
+weights of the units of class c along e_c - 1/C, the margin m = f_c - f_j is the same for all j and obeys
+
+    dm/dt = 2 kappa_C sqrt(m^2 + imbalance^2) (C-1)/(C-1+e^m),    kappa_C = kappa sqrt(C/(C-1)).
+
+(The softmax pulls with s (e_c - 1/C) C/(C-1), s = (C-1)/(C-1+e^m); the unit vector along e_c - 1/C is
+sqrt(C/(C-1)) (e_c - 1/C), and has this root too as the difference of two of its components. So the root is a
+factor of the pull on each unit and of m.) With C = 2 this is the binary law at a rate larger by sqrt(2): the
+margin is then read from two outputs of opposite weights, each of which learns, where the binary network has one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special
 
 from dynsim import checks, losses
 from dynsim.checks import Floats
-from dynsim.theory import imbalanced
-from dynsim.theory.special import log_ei_inverse, scaled_time, solve_log_ei
+from dynsim.theory import deep, single_layer, two_layers
+from dynsim.theory.special import log_ei_inverse
 
 __all__ = ["log_ei_inverse", "logit", "time_to"]
 
-# e^10000 is beyond every float rate, time and imbalance together: such a logit neither moves nor is reached.
-_BEYOND = 1e4
-_TINY = 1e-280
 _LOWEST, _LARGEST = -1e12, 1e300
 
 Mask = NDArray[np.bool_]
 
 
 class _Mode(NamedTuple):
-    """The arguments, checked and broadcast; `value` is the time or the logit."""
+    """The arguments, checked and broadcast; `value` is the time or the logit, `classes` 0 where binary."""
 
     value: Floats
     initial: Floats
     rate: Floats
     imbalance: Floats
+    depth: Floats
+    norm: Floats
+    classes: Floats
 
     def where(self, mask: Mask) -> _Mode:
         return _Mode(*(a[mask] for a in self))
@@ -54,13 +61,16 @@ def logit(
     initial: ArrayLike,
     rate: ArrayLike,
     imbalance: ArrayLike = 0.0,
-    depth: int = 2,
+    depth: ArrayLike = 2,
+    norm: ArrayLike = 1.0,
     loss: str = "cross_entropy",
+    classes: ArrayLike | None = None,
 ) -> Floats:
     """The logit of a mode at a time.
 
     Cross-entropy: Thm 3.2, eq 2-3 (v2), and A.3 for C > 0. Hinge: Thm 5.1, eq 6. Exponential loss:
-    Ei(u) - Ei(u0) = T. Squared loss: the classic sigmoid of linear networks.
+    Ei(u) - Ei(u0) = T. Squared loss: the classic sigmoid of linear networks. Other depths: eq 5 and App. B
+    (v2), in closed form in time; softmax: beyond the paper.
 
     Parameters
     ----------
@@ -68,29 +78,39 @@ def logit(
         t = lr x step, >= 0; inf gives the limit (inf for cross-entropy and exponential, 1 for squared, 1 or
         `initial`, whichever is larger, for hinge).
     initial : array_like
-        The logit u0 at t = 0, between -1e12 and 1e300. It must be positive where `imbalance` is 0.
+        The logit u0 at t = 0, between -1e12 and 1e300. It must be positive where `imbalance` is 0, unless
+        `depth` is 1.
     rate : array_like
         kappa = p |x| > 0.
     imbalance : array_like
-        C >= 0, in units of the logit, at most 1e300.
-    depth : int
-        The number of weight layers, 2.
+        C >= 0, in units of the logit, at most 1e300; 0 where `depth` is not 2.
+    depth : array_like
+        The number of weight layers N >= 1, any real number: 2 is one hidden layer, 1 none. The layers of
+        a network with `depth` other than 2 are balanced.
+    norm : array_like
+        |x| > 0. At `depth` 2 it makes no difference, as `rate` contains it.
     loss : str
         "cross_entropy", "hinge", "exponential" or "squared".
+    classes : None or array_like
+        None for the sigmoid of one output, or the number C >= 2 of classes of a softmax with C outputs, for
+        `loss` "cross_entropy" and `depth` 2. The logit is then f_c - f_j.
 
     Returns
     -------
     ndarray
         The logits, in the shape to which the arguments broadcast (0-d for numbers). The relative error is
         below 4e-15 times the condition number 1 + |dlog u/dlog t| + |dlog u/dlog u0|, and below 1e-12 for
-        initial from 1e-300 to 40, rates from 1e-3 to 1e3, times up to 1e300 and imbalances up to 1e12. It is
-        `initial` exactly at t = 0.
+        initial from 1e-300 to 40, rates from 1e-3 to 1e3, times up to 1e300 and imbalances up to 1e12 at
+        `depth` up to 2. Deeper modes leave their plateau so suddenly that a rounding of t may decide about
+        a logit: the result is then that of a time, an initial logit and a rate within 4e-15 of those given.
+        It is `initial` exactly at t = 0.
 
     Raises
     ------
     ValueError
         If an argument is NaN, outside the range above or of a shape that does not broadcast, if `initial` is
-        not positive where `imbalance` is 0, or if `loss` or `depth` is unknown.
+        not positive where it must be, if `imbalance` is positive where `depth` is not 2, if `classes` are not
+        whole numbers or do not fit `loss` and `depth`, or if `loss` is unknown.
 
     Examples
     --------
@@ -98,14 +118,18 @@ def logit(
     array([0.01    , 0.863713,      inf])
     >>> logit(1.0, initial=-0.5, rate=1.0, imbalance=[0.2, 2.0], loss="hinge").round(6)
     array([0.072026, 1.      ])
+    >>> logit(10.0, initial=0.1, rate=0.5, depth=[1, 2, 4], norm=0.5).round(6)
+    array([0.996469, 2.099869, 4.695251])
+    >>> logit(5.0, initial=0.01, rate=1.0, classes=[2, 10]).round(6)
+    array([1.969224, 4.821474])
     """
-    law = _LAWS[losses.get(loss).name]
-    mode = _checked("time", checks.nonnegative("time", time, infinite=True), initial, rate, imbalance, depth)
-    start = mode.initial
-    out = np.where(mode.value == np.inf, law.limit(start), start)
+    checked = checks.nonnegative("time", time, infinite=True)
+    mode = _checked("time", checked, initial, rate, imbalance, depth, norm, loss, classes)
+    out = np.where(mode.value == np.inf, _LIMITS[loss](mode.initial), mode.initial)
     moving = (mode.value > 0.0) & (mode.value < np.inf)
-    with np.errstate(all="ignore"):
-        out[moving] = law.logit(mode.where(moving))
+    for part, route in _routes(mode, moving):
+        with np.errstate(all="ignore"):
+            out[part] = route.logit(mode.where(part), loss)
     return out
 
 
@@ -115,8 +139,10 @@ def time_to(
     initial: ArrayLike,
     rate: ArrayLike,
     imbalance: ArrayLike = 0.0,
-    depth: int = 2,
+    depth: ArrayLike = 2,
+    norm: ArrayLike = 1.0,
     loss: str = "cross_entropy",
+    classes: ArrayLike | None = None,
 ) -> Floats:
     """The time at which a mode reaches a logit: the inverse of the function `logit`.
 
@@ -124,7 +150,7 @@ def time_to(
     ----------
     logit : array_like
         Logits from `initial` on; for the squared loss and `initial` > 1 between 1 and `initial`.
-    initial, rate, imbalance, depth, loss
+    initial, rate, imbalance, depth, norm, loss, classes
         As for the function `logit`.
 
     Returns
@@ -147,48 +173,93 @@ def time_to(
     array([ 0.      ,  5.259109, 25.208906])
     >>> time_to([0.5, 1.0, 2.0], initial=0.01, rate=0.5, loss="hinge").round(6)
     array([3.912023, 4.60517 ,      inf])
+    >>> time_to(1.0, initial=0.01, rate=1.0, depth=[2, 4], loss="hinge").round(6)
+    array([2.302585, 4.5     ])
     """
-    law = _LAWS[losses.get(loss).name]
-    mode = _checked("logit", checks.array("logit", logit, infinite=True), initial, rate, imbalance, depth)
+    checked = checks.array("logit", logit, infinite=True)
+    mode = _checked("logit", checked, initial, rate, imbalance, depth, norm, loss, classes)
     _check_reachable(mode, falls=loss == "squared")
-    never = (mode.value != mode.initial) & law.never(mode)
+    never = (mode.value != mode.initial) & _NEVER[loss](mode)
     out = np.where(never, np.inf, 0.0)
     moving = ~never & (mode.value != mode.initial)
-    with np.errstate(all="ignore"):
-        out[moving] = law.time(mode.where(moving))
+    for part, route in _routes(mode, moving):
+        with np.errstate(all="ignore"):
+            out[part] = route.time(mode.where(part), loss)
     return out
 
 
+# -- the arguments -------------------------------------------------------------------------------------------
+
+
 def _checked(
-    name: str, value: Floats, initial: ArrayLike, rate: ArrayLike, imbalance: ArrayLike, depth: int
+    name: str,
+    value: Floats,
+    initial: ArrayLike,
+    rate: ArrayLike,
+    imbalance: ArrayLike,
+    depth: ArrayLike,
+    norm: ArrayLike,
+    loss: str,
+    classes: ArrayLike | None,
 ) -> _Mode:
-    if depth != 2:
-        raise ValueError(f"depth must be 2 (one hidden layer), got {depth!r}")
-    arrays = (
+    losses.get(loss)
+    arrays = _Mode(
         value,
-        checks.array("initial", initial),
+        _limited("initial", checks.array("initial", initial), f"between {_LOWEST:g} and {_LARGEST:g}"),
         checks.positive("rate", rate),
-        checks.nonnegative("imbalance", imbalance),
+        _limited("imbalance", checks.nonnegative("imbalance", imbalance), f"at most {_LARGEST:g}"),
+        checks.positive("depth", depth),
+        checks.positive("norm", norm),
+        np.zeros(()) if classes is None else checks.positive("classes", classes),
     )
-    # Beyond these, sums of two arguments overflow, or a logit near 0 has no digit left of those of its start.
-    for what, values in (("initial", arrays[1]), ("imbalance", arrays[3])):
-        outside = (values < _LOWEST) | (values > _LARGEST)
-        if outside.any():
-            limits = f"between {_LOWEST:g} and {_LARGEST:g}" if what == "initial" else f"at most {_LARGEST:g}"
-            raise ValueError(f"{what} must be {limits}, got {values[outside][0]:.10g}")
     try:
         mode = _Mode(*np.broadcast_arrays(*arrays))
     except ValueError as error:
+        names = ", ".join((name, *_Mode._fields[1:-1])) + " and classes"
         shapes = ", ".join(str(a.shape) for a in arrays)
-        names = f"{name}, initial, rate and imbalance"
         raise ValueError(f"{names} must broadcast to one shape, got {shapes}") from error
-    fixed = (mode.imbalance == 0.0) & (mode.initial <= 0.0)
+    _check_depths(mode)
+    _check_classes(mode, loss, softmax=classes is not None)
+    fixed = (mode.imbalance == 0.0) & (mode.initial <= 0.0) & (mode.depth > 1.0)
     if fixed.any():
         raise ValueError(
             "initial must be positive where imbalance is 0: a logit of 0 is a fixed point, "
             f"got {mode.initial[fixed][0]:.10g}"
         )
     return mode
+
+
+def _limited(name: str, values: Floats, limits: str) -> Floats:
+    # Beyond these, sums of two arguments overflow, or a logit near 0 has no digit left of those of its start.
+    outside = (values < _LOWEST) | (values > _LARGEST)
+    if outside.any():
+        raise ValueError(f"{name} must be {limits}, got {values[outside][0]:.10g}")
+    return values
+
+
+def _check_depths(mode: _Mode) -> None:
+    shallow = mode.depth < 1.0
+    if shallow.any():
+        got = f"{mode.depth[shallow][0]:.10g}"
+        raise ValueError(f"depth must be at least 1 (the number of weight layers, 2 with one hidden), got {got}")
+    apart = (mode.imbalance > 0.0) & (mode.depth != 2.0)
+    if apart.any():
+        got = f"{mode.imbalance[apart][0]:.10g} with depth {mode.depth[apart][0]:.10g}"
+        raise ValueError(f"imbalance must be 0 where depth is not 2 (the layers are balanced), got {got}")
+
+
+def _check_classes(mode: _Mode, loss: str, *, softmax: bool) -> None:
+    if not softmax:
+        return
+    wrong = (mode.classes < 2.0) | (mode.classes != np.floor(mode.classes))
+    if wrong.any():
+        got = f"{mode.classes[wrong][0]:.10g}"
+        raise ValueError(f"classes must be whole numbers of at least 2, or None for one output, got {got}")
+    if loss != "cross_entropy":
+        raise ValueError(f"loss must be 'cross_entropy' where classes are given (softmax), got {loss!r}")
+    deeper = mode.depth != 2.0
+    if deeper.any():
+        raise ValueError(f"depth must be 2 where classes are given (softmax), got {mode.depth[deeper][0]:.10g}")
 
 
 def _check_reachable(mode: _Mode, *, falls: bool) -> None:
@@ -201,124 +272,87 @@ def _check_reachable(mode: _Mode, *, falls: bool) -> None:
         raise ValueError(f"logit must be at least initial, got {value} with initial {initial}")
 
 
-# -- cross-entropy and exponential loss: T = weight * s + int e^u ds -----------------------------------------
+# -- which law serves which mode -----------------------------------------------------------------------------
 
 
-def _unbounded_logit(mode: _Mode, weight: float) -> Floats:
-    scaled, log_scaled = scaled_time(mode.rate, mode.value)
-    out = mode.initial.copy()
-    balanced = mode.imbalance == 0.0
-    # Thm 3.2, eq 2-3 (v2)
-    out[balanced] = solve_log_ei(*(a[balanced] for a in (mode.initial, scaled, log_scaled)), weight=weight)
-    other = ~balanced & (mode.initial < _BEYOND)
-    columns = (mode.initial, scaled, log_scaled, mode.imbalance)
-    out[other] = imbalanced.solve(*(a[other] for a in columns), weight=weight)
+class _Route(NamedTuple):
+    """Takes modes that move, in one dimension, and the name of the loss."""
+
+    logit: Callable[[_Mode, str], Floats]
+    time: Callable[[_Mode, str], Floats]
+
+
+def _routes(mode: _Mode, moving: Mask) -> list[tuple[Mask, _Route]]:
+    softmax, two = mode.classes > 0.0, mode.depth == 2.0
+    parts = (
+        (moving & two & ~softmax, _TWO_LAYERS),
+        (moving & (mode.depth == 1.0), _SINGLE_LAYER),
+        (moving & (mode.depth > 1.0) & ~two, _DEEP),
+        (moving & softmax, _SOFTMAX),
+    )
+    return [(part, route) for part, route in parts if part.any()]
+
+
+def _two_layers(mode: _Mode) -> two_layers.Mode:
+    return two_layers.Mode(mode.value, mode.initial, mode.rate, mode.imbalance)
+
+
+def _deep(mode: _Mode, loss: str) -> deep.Flow:
+    weight = 1.0 if loss == "cross_entropy" else 0.0
+    return deep.Flow(mode.initial, mode.rate, mode.depth, mode.norm, np.full_like(mode.rate, weight))
+
+
+def _softmax(
+    mode: _Mode, balanced: Callable[[Floats, deep.Flow, str], Floats], other: Callable[..., Floats]
+) -> Floats:
+    """(C-1) s + J = T in the terms of dynsim.theory.imbalanced, with T = 2 (C-1) kappa_C t."""
+    weight = mode.classes - 1.0
+    mode = mode._replace(rate=mode.rate * np.sqrt(mode.classes) * np.sqrt(weight))
+    out, even = np.empty_like(mode.value), mode.imbalance == 0.0
+    part = mode.where(even)
+    flow = deep.Flow(part.initial, part.rate, part.depth, np.ones_like(part.rate), weight[even])
+    out[even] = balanced(part.value, flow, "cross_entropy")
+    for one in np.unique(weight[~even]):
+        same = ~even & (weight == one)
+        out[same] = other(_two_layers(mode.where(same)), weight=float(one))
     return out
 
 
-def _unbounded_time(mode: _Mode, weight: float) -> Floats:
-    scaled, log_scaled = imbalanced.elapsed(mode.initial, mode.value, mode.imbalance, weight=weight)
-    # T overflows sooner than t where the rate is large.
-    return np.where(
-        scaled < np.inf, 0.5 * scaled / mode.rate, np.exp(log_scaled - np.log(mode.rate) - np.log(2.0))
-    )
-
-
-# -- hinge loss: s = T until u = 1 (Thm 5.1, eq 6, v2) -------------------------------------------------------
-
-
-def _hinge_logit(mode: _Mode) -> Floats:
-    one = np.ones_like(mode.initial)
-    turn, _ = scaled_time(mode.rate, mode.value)
-    rest = imbalanced.angle(np.minimum(mode.initial, one), one, mode.imbalance)
-    below = imbalanced.logit_after(np.minimum(mode.initial, one), np.minimum(turn, rest), mode.imbalance)
-    # The last angle before 1 may round to a logit just above it.
-    return np.maximum(mode.initial, np.where(turn >= rest, one, np.minimum(below, one)))
-
-
-def _hinge_time(mode: _Mode) -> Floats:
-    return 0.5 * imbalanced.angle(mode.initial, mode.value, mode.imbalance) / mode.rate
-
-
-# -- squared loss: int ds / (1 - u) = T, rational in e^s and e^{wT} ------------------------------------------
-
-
-def _plus(u: Floats, imbalance: Floats) -> Floats:
-    """R(u) + u without cancellation."""
-    root = np.hypot(u, imbalance)
-    return np.where(u > 0.0, root + u, imbalance * (imbalance / (root + np.abs(u))))
-
-
-def _slack(u: Floats, imbalance: Floats) -> tuple[Floats, Floats]:
-    """R(u) + u + w - 1 and its logarithm; for u <= 0 it is of size C^2 and may underflow."""
-    w = np.hypot(1.0, imbalance)
-    value = _plus(u, imbalance) + imbalance * (imbalance / (w + 1.0))
-    apart = 2.0 * np.log(imbalance) + np.log(1.0 / (w + 1.0) + 1.0 / (np.hypot(u, imbalance) - u))
-    return value, np.where((u > 0.0) | (value > _TINY), np.log(value), apart)
-
-
-def _squared_logit(mode: _Mode) -> Floats:
-    u0, imbalance = mode.initial, mode.imbalance
-    w = np.hypot(1.0, imbalance)
-    exponent = w * scaled_time(mode.rate, mode.value)[0]
-    tanh, fade = np.tanh(0.5 * exponent), 2.0 * special.expit(-exponent)
-    slack, log_slack = _slack(u0, imbalance)
-    down, up = w * fade + slack * tanh, w * fade + (w + 1.0 + _plus(-u0, imbalance)) * tanh
-    # e^s = up / down, and u - u0 = (P (e^s - 1) + Q (1 - e^-s)) / 2 with P = R0 + u0 and Q = R0 - u0.
-    rising = u0 + (1.0 - u0) * tanh * (_plus(u0, imbalance) / down + _plus(-u0, imbalance) / up)
-    log_down = np.logaddexp(np.log(2.0 * w) + special.log_expit(-exponent), log_slack + np.log(tanh))
-    climb = 2.0 * (1.0 - u0) * tanh
-    turn = np.where(down > _TINY, np.log1p(climb / down), np.log(climb) - log_down)
-    from_below = imbalanced.logit_after(np.minimum(u0, 0.0), np.maximum(turn, 0.0), imbalance)
-    low = np.where(u0 < 0.0, from_below, rising)
-    # 1 - u = (1 - u0) w^2 (1 - tanh^2) / (up * down), from which nothing is subtracted near 1 or from above.
-    growth = 0.5 * slack * np.expm1(exponent)
-    apart = np.exp(log_slack + exponent + np.log(-0.5 * np.expm1(-exponent)))
-    growth = np.where((slack > _TINY) & (growth < np.inf), growth, apart)
-    high = 1.0 - (1.0 - u0) * (w / (w + growth)) * (w * (2.0 - fade) / up)
-    # Within a rounding of u0, a logit may come out on its other side.
-    found = np.where((u0 <= 1.0) & (low < 0.5), low, high)
-    return np.where(u0 <= 1.0, np.maximum(found, u0), np.minimum(found, u0))
-
-
-def _squared_time(mode: _Mode) -> Floats:
-    u0, u, imbalance = mode.initial, mode.value, mode.imbalance
-    w = np.hypot(1.0, imbalance)
-    (start, log_start), (end, log_end) = _slack(u0, imbalance), _slack(u, imbalance)
-    turn = -np.expm1(-imbalanced.angle(u0, u, imbalance))
-    # e^{wT} - 1 = w (1 - e^-s) (P + w - 1) / ((P0 + w - 1) (1 - u))
-    growth = w * turn * (end / start) / (1.0 - u)
-    log_growth = np.log(w) + np.log(np.abs(turn)) + (log_end - log_start) - np.log(np.abs(1.0 - u))
-    safe = (growth < np.inf) & (start > _TINY) & (end > _TINY)
-    return 0.5 * np.where(safe, np.log1p(growth), np.logaddexp(0.0, log_growth)) / w / mode.rate
-
-
-class _Law(NamedTuple):
-    """How a loss computes logits and times, which logits it never reaches, and the limit from a start."""
-
-    logit: Callable[[_Mode], Floats]
-    time: Callable[[_Mode], Floats]
-    never: Callable[[_Mode], Mask]
-    limit: Callable[[Floats], Floats]
-
-
-def _never_squared(mode: _Mode) -> Mask:
-    return np.asarray((mode.value == 1.0) | ((mode.value > 1.0) & (mode.initial <= 1.0)))
-
-
-_LAWS = {
-    "cross_entropy": _Law(
-        partial(_unbounded_logit, weight=1.0),
-        partial(_unbounded_time, weight=1.0),
-        lambda mode: mode.value > _BEYOND,
-        lambda initial: np.full_like(initial, np.inf),
+_TWO_LAYERS = _Route(
+    lambda mode, loss: two_layers.LAWS[loss].logit(_two_layers(mode)),
+    lambda mode, loss: two_layers.LAWS[loss].time(_two_layers(mode)),
+)
+_SINGLE_LAYER = _Route(
+    lambda mode, loss: single_layer.logit(
+        mode.value, initial=mode.initial, rate=mode.rate, norm=mode.norm, loss=loss
     ),
-    "exponential": _Law(
-        partial(_unbounded_logit, weight=0.0),
-        partial(_unbounded_time, weight=0.0),
-        lambda mode: mode.value > _BEYOND,
-        lambda initial: np.full_like(initial, np.inf),
+    lambda mode, loss: single_layer.time_to(
+        mode.value, initial=mode.initial, rate=mode.rate, norm=mode.norm, loss=loss
     ),
-    "hinge": _Law(_hinge_logit, _hinge_time, lambda mode: mode.value > 1.0, lambda u0: np.maximum(u0, 1.0)),
-    "squared": _Law(_squared_logit, _squared_time, _never_squared, np.ones_like),
+)
+_DEEP = _Route(
+    lambda mode, loss: deep.logit(mode.value, _deep(mode, loss), loss),
+    lambda mode, loss: deep.time_to(mode.value, _deep(mode, loss), loss),
+)
+_SOFTMAX = _Route(
+    lambda mode, loss: _softmax(mode, deep.logit, two_layers.unbounded_logit),
+    lambda mode, loss: _softmax(mode, deep.time_to, two_layers.unbounded_time),
+)
+
+
+def _beyond(mode: _Mode) -> Mask:
+    return np.asarray(mode.value > two_layers.BEYOND)
+
+
+_NEVER: dict[str, Callable[[_Mode], Mask]] = {
+    "cross_entropy": _beyond,
+    "exponential": _beyond,
+    "hinge": lambda mode: mode.value > 1.0,
+    "squared": lambda mode: (mode.value == 1.0) | ((mode.value > 1.0) & (mode.initial <= 1.0)),
+}
+_LIMITS: dict[str, Callable[[Floats], Floats]] = {
+    "cross_entropy": lambda initial: np.full_like(initial, np.inf),
+    "exponential": lambda initial: np.full_like(initial, np.inf),
+    "hinge": lambda initial: np.maximum(initial, 1.0),
+    "squared": np.ones_like,
 }

@@ -19,12 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 from dynsim import checks, losses
 from dynsim.checks import Floats
 from dynsim.losses import Loss
+from dynsim.theory import numerical
 
 
 class OrderParameters(NamedTuple):
@@ -60,6 +60,10 @@ class Pulling:
     X: Floats
     y: Floats
     weights: Floats
+
+    def change(self, v: Floats, speed: Floats, loss: Loss) -> Floats:
+        """dr/dt = sum_i q_i g'(y_i v.x_i) (speed.x_i) x_i for dv/dt = speed, shape (d,)."""
+        return np.asarray((self.weights * loss.slope(self.y * (self.X @ v)) * (self.X @ speed)) @ self.X)
 
     def force(self, v: Floats, loss: Loss) -> Floats:
         """r = sum_i q_i y_i g(y_i v.x_i) x_i, shape (..., d)."""
@@ -151,6 +155,48 @@ def flow(
     return np.asarray((v @ points.X.T).reshape(len(v), *P.shape[:-2], len(points.X)))
 
 
+def drop_times(
+    state: OrderParameters, X: ArrayLike, y: ArrayLike, weights: ArrayLike, *, until: float = 1e6, lr: float = 0.0
+) -> Floats:
+    """When each point of a class reaches margin 1 under the flow of the hinge loss, and stops pulling (C.2 (v2)).
+
+    Parameters
+    ----------
+    state, X, y, weights
+        As for `gradient_descent`.
+    until : float
+        The flow is followed up to this time (t = lr x step).
+    lr : float
+        0 for the gradient flow; otherwise for the flow that gradient descent with that learning rate follows, to
+        second order: points drop out at the first multiple of lr at which they have reached margin 1.
+
+    Returns
+    -------
+    ndarray, shape (..., n)
+        0 for points that start at margin 1 or above; inf for those that are not there by `until`. Between two drops
+        the flow is exact, and every drop a root found to a few roundings.
+
+    Examples
+    --------
+    >>> units = of_units([[0.5, 0.0]], [0.5])
+    >>> print(drop_times(units, [[1.0, 0.0], [2.0, 0.0]], [1.0, 1.0], [0.5, 0.5]).round(6))
+    [0.924196 0.231049]
+    """
+    points = _pulling(X, y, weights)
+    last, step = checks.number("until", until), float(checks.nonnegative("lr", lr))
+    P = state.matrix
+    rows = [drops(p, points, last, step) for p in P.reshape(-1, *P.shape[-2:])]
+    return np.asarray(np.reshape(rows, (*P.shape[:-2], len(points.X))))
+
+
+def drops(P: Floats, points: Pulling, until: float, lr: float) -> Floats:
+    """`drop_times` for one network, from its matrix."""
+    out = np.where(points.y * (points.X @ readout(np.eye(len(P)), P)) >= 1.0, 0.0, np.inf)
+    for stretch in _stretches(P, points, until, lr):
+        out[stretch.dropped & np.isinf(out)] = stretch.begin + stretch.span
+    return out
+
+
 def _pulling(X: ArrayLike, y: ArrayLike, weights: ArrayLike) -> Pulling:
     points = checks.array("X", X, ndim=2)
     labels, q = checks.array("y", y, ndim=1), checks.nonnegative("weights", weights)
@@ -191,56 +237,84 @@ def iterate(P: Floats, points: Pulling, lr: float, loss: Loss) -> Iterator[Float
         Phi = advance(Phi, lr * points.force(readout(Phi, P), loss))
 
 
-def propagator(P: Floats, points: Pulling, times: Floats, loss: Loss, rtol: float) -> Floats:
-    """Phi under the flow at each time, shape (T, d + 1, d + 1), for one network."""
+def propagator(P: Floats, points: Pulling, times: Floats, loss: Loss, rtol: float, lr: float = 0.0) -> Floats:
+    """Phi under the flow at each time, shape (T, d + 1, d + 1), for one network; lr > 0: of second order.
+
+    Phi' = A Phi with A = B(r), or A = B(r) - (lr/2) (B(dr/dt) + B(r)^2) for lr > 0 (docs/theory.md, section 9).
+    """
     if loss.name == "hinge":
-        return _hinge_propagator(P, points, times)
+        return _hinge_propagator(P, points, times, lr)
     size = P.shape[-1]
 
-    def field(_: float, flat: Floats) -> Floats:
+    def field(flat: Floats) -> Floats:
         Phi = flat.reshape(size, size)
         r = points.force(readout(Phi, P), loss)
-        return np.concatenate([np.outer(r, Phi[-1]).ravel(), r @ Phi[:-1]])
+        moved = _turned(r, Phi)
+        if lr:
+            both = Phi @ P @ Phi.T
+            speed = both[:-1, :-1] @ r + both[-1, -1] * r
+            moved = moved - 0.5 * lr * (_turned(points.change(both[:-1, -1], speed, loss), Phi) + _turned(r, moved))
+        return np.asarray(moved).ravel()
 
-    if times[-1] == 0.0:
-        return np.eye(size)[None]
-    found = solve_ivp(
-        field, (0.0, times[-1]), np.eye(size).ravel(), method="DOP853", t_eval=times, rtol=rtol, atol=rtol * 1e-2
-    )
-    if not found.success:
-        raise FloatingPointError(f"the order-parameter flow stopped at t = {found.t[-1]:.6g}: {found.message}")
-    return np.asarray(found.y.T.reshape(-1, size, size))
+    found = numerical.solve(field, np.eye(size).ravel(), times, rtol=rtol, atol=rtol * 1e-2)
+    return found.reshape(-1, size, size)
+
+
+def _turned(r: Floats, Phi: Floats) -> Floats:
+    """B(r) Phi."""
+    return np.vstack([np.outer(r, Phi[-1]), r @ Phi[:-1]])
 
 
 # ---- hinge: linear between two drops ---------------------------------------------------------------------
 
 
-def _hinge_propagator(P: Floats, points: Pulling, times: Floats) -> Floats:
-    """Piecewise exact: r is constant until the next point reaches margin 1 and stops pulling (C.2 (v2))."""
-    out = np.empty((len(times), *P.shape))
-    Phi, now, done = np.eye(P.shape[-1]), 0.0, 0
+class _Stretch(NamedTuple):
+    """The flow between two drops: from `begin` on Phi grows by exp(s B(r)); after `span` some points drop out."""
+
+    begin: float
+    span: float
+    Phi: Floats
+    r: Floats
+    dropped: NDArray[np.bool_]
+
+
+def _stretches(P: Floats, points: Pulling, end: float, lr: float) -> Iterator[_Stretch]:
+    """Piecewise exact until `end`: r is constant until a point reaches margin 1 and stops pulling (C.2 (v2))."""
+    Phi, now = np.eye(P.shape[-1]), 0.0
     pulling = points.y * (points.X @ readout(Phi, P)) < 1.0
-    while done < len(times):
+    while True:
         r = (points.weights * points.y * pulling) @ points.X
-        last = times[-1] - now
-        span, dropped = _until_next(Phi, P, points, r, pulling, last) if np.any(r) else (np.inf, pulling)
-        until = np.searchsorted(times, now + span, side="right") if span < last else len(times)
-        for k in range(done, int(until)):
-            out[k] = exponential(r, times[k] - now) @ Phi
-        if span >= last:
-            break
-        Phi, now, done = exponential(r, span) @ Phi, now + span, max(done, int(until))
+        none = np.zeros_like(pulling)
+        span, dropped = _until_next(Phi, P, points, r, pulling, end - now, lr) if np.any(r) else (np.inf, none)
+        if lr and span < end - now:
+            # Descent looks at its margins at its steps, and goes on pulling until the next of them.
+            span = lr * numerical.steps_until((now + span) / lr) - now
+            dropped = pulling & (points.y * (points.X @ readout(exponential(r, span, lr) @ Phi, P)) >= 1.0 - 1e-14)
+        yield _Stretch(now, span, Phi, r, dropped)
+        if span >= end - now:
+            return
+        Phi, now = exponential(r, span, lr) @ Phi, now + span
         pulling = pulling & ~dropped
+
+
+def _hinge_propagator(P: Floats, points: Pulling, times: Floats, lr: float) -> Floats:
+    out = np.empty((len(times), *P.shape))
+    done = 0
+    for begin, span, Phi, r, _ in _stretches(P, points, float(times[-1]), lr):
+        until = int(np.searchsorted(times, begin + span, side="right"))
+        for k in range(done, until):
+            out[k] = exponential(r, times[k] - begin, lr) @ Phi
+        done = max(done, until)
     return out
 
 
 def _until_next(
-    Phi: Floats, P: Floats, points: Pulling, r: Floats, pulling: NDArray[np.bool_], last: float
+    Phi: Floats, P: Floats, points: Pulling, r: Floats, pulling: NDArray[np.bool_], last: float, lr: float
 ) -> tuple[float, NDArray[np.bool_]]:
     """How long until a pulling point reaches margin 1, and which do; inf if none does before `last`."""
 
     def margins(s: float) -> Floats:
-        v = readout(exponential(r, s) @ Phi, P)
+        v = readout(exponential(r, s, lr) @ Phi, P)
         return np.asarray(np.where(pulling, points.y * (points.X @ v), -np.inf))
 
     def ahead(s: float) -> float:
@@ -259,15 +333,19 @@ def _until_next(
     return root, at >= min(1.0, float(at.max())) - 1e-14
 
 
-def exponential(r: Floats, s: float) -> Floats:
-    """exp(s B(r)) in closed form: a boost of (r/\\|r\\|, last axis) by the angle s \\|r\\|."""
+def exponential(r: Floats, s: float, lr: float = 0.0) -> Floats:
+    """exp(s B(r)) in closed form: a boost of (r/\\|r\\|, last axis) by the angle s \\|r\\|.
+
+    For lr > 0 exp(s (B - (lr/2) B^2)): in that plane B^2 is \\|r\\|^2 times the identity.
+    """
     d = len(r)
     out = np.eye(d + 1)
     length = float(np.linalg.norm(r))
     if length == 0.0:
         return out
     e, angle = r / length, s * length
-    out[:d, :d] += 2.0 * np.sinh(0.5 * angle) ** 2 * np.outer(e, e)
-    out[:d, d] = out[d, :d] = np.sinh(angle) * e
-    out[d, d] = np.cosh(angle)
+    lag = np.exp(-0.5 * lr * length * angle)
+    out[:d, :d] += (lag * 2.0 * np.sinh(0.5 * angle) ** 2 + (lag - 1.0)) * np.outer(e, e)
+    out[:d, d] = out[d, :d] = lag * np.sinh(angle) * e
+    out[d, d] = lag * np.cosh(angle)
     return out
