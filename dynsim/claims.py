@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +13,11 @@ from scipy.interpolate import PchipInterpolator
 from dynsim import checks, integration
 from dynsim.checks import AssumptionError, Floats
 from dynsim.floors import Part
+from dynsim.grouping import one_logit
 from dynsim.theory import prediction
 from dynsim.theory.descent import System
 from dynsim.theory.prediction import Prediction
+from dynsim.theory.solutions import Flow
 from dynsim.trajectory import Trajectory
 
 #: Two interpolants of a sparse table may be nearer to each other than to the curve; by less than this factor.
@@ -23,13 +26,20 @@ _SAFETY = 10.0
 OVERSHOT = "theory not applicable: margins above 1 pull backwards, and the law is not known to hold from there on"
 
 
+#: Laws that are not flows, to which gradient descent comes as lr.
+_ORDER: dict[Any, int | None] = {"gradient_descent": None, "sgd": None, "modified_flow": 2}
+
+
 class Claim(NamedTuple):
-    """What the theory says at the run's times, and what is needed to derive its floor."""
+    """What the theory says at the run's times, and what is needed to derive its floor.
+
+    order: the power of lr to which gradient descent differs from it; None for an exact map, which it does not.
+    """
 
     logits: Floats
     within: NDArray[np.bool_]
     system: System | None
-    is_flow: bool
+    order: int | None
     lr: float | None
     loss_name: str
     labels: Floats
@@ -53,14 +63,14 @@ def rule_of(run: Trajectory) -> tuple[str, str]:
     return str(run.meta.get("optimizer", "gd")), str(run.meta.get("sampling", "replacement"))
 
 
-def evaluate(theory: Any, run: Trajectory) -> Claim:
-    """What a Prediction, a Trajectory or a callable says at the run's times."""
+def evaluate(theory: Any, run: Trajectory, whole: Trajectory) -> Claim:
+    """What a theory of any form says at the run's times; `whole` is the run with the logits of all classes."""
     if isinstance(theory, Prediction):
         return _of_prediction(theory, run)
     if isinstance(theory, Trajectory):
-        return _of_trajectory(theory, run)
+        return _of_trajectory(one_logit(theory), run)
     if callable(theory):
-        return _of_callable(theory, run)
+        return _of_callable(theory, run, whole)
     raise ValueError(
         f"theory must be a Prediction, a Trajectory or a callable time -> logits, got {type(theory).__name__}"
     )
@@ -70,21 +80,21 @@ def _of_prediction(theory: Prediction, run: Trajectory) -> Claim:
     parts: tuple[Part, ...] = ()
     valid = np.inf
     if not len(run.time):
-        logits = np.empty((0, *theory.at([0.0]).logits.shape[1:]))
+        logits = np.empty((0, *theory.said(np.zeros(1)).logits.shape[1:]))
     elif theory.law == "gradient_descent":
         logits, valid, parts = _map_at(theory, run.time)
     else:
-        found = theory.at(run.time)
-        logits, valid = found.logits, found.meta["valid_until"]
+        found = theory.said(run.time)
+        logits, valid = found.logits, found.valid_until
         parts = (_evaluation(theory, run.time, logits),)
     return Claim(
         logits,
         np.asarray(run.time <= valid),
         theory.system,
-        theory.law != "gradient_descent",
+        _ORDER.get(theory.law, 1),
         theory.lr,
         theory.loss_name,
-        theory.data.y,
+        theory.data.y if theory.data.classes is None else np.ones(len(theory.data)),
         theory.law,
         theory.equation,
         parts,
@@ -99,23 +109,23 @@ def _map_at(theory: Prediction, time: Floats) -> tuple[Floats, float, tuple[Part
     position = time / theory.lr
     nearest = np.rint(position)
     if np.all(np.abs(position - nearest) <= 1e-6):
-        found = theory.at(theory.lr * nearest) if np.all(np.diff(nearest) > 0) else None
+        found = theory.said(theory.lr * nearest) if np.all(np.diff(nearest) > 0) else None
         if found is not None:
-            return found.logits, found.meta["valid_until"], ()
+            return found.logits, found.valid_until, ()
     below = np.floor(position)
     steps = np.unique(np.append(below, below + 1))
-    found = theory.at(theory.lr * steps)
+    found = theory.said(theory.lr * steps)
     low = found.logits[np.searchsorted(steps, below)]
     high = found.logits[np.searchsorted(steps, below + 1)]
     share = (position - below).reshape(-1, *[1] * (low.ndim - 1))
     part = Part("interpolation", f"between steps of the theory's lr = {theory.lr:g}", high - low)
-    return low + share * (high - low), found.meta["valid_until"], (part,)
+    return low + share * (high - low), found.valid_until, (part,)
 
 
 def _evaluation(theory: Prediction, time: Floats, logits: Floats) -> Part:
-    if theory.law == "closed_form":
+    if not isinstance(theory.solution, Flow):
         return Part("evaluation", "relative accuracy 1e-12 of the closed form", 1e-12 * np.abs(logits))
-    looser, _ = prediction.flow_states(theory.system, theory.loss_function, time, rtol=1e-10)
+    looser = theory.solution.integrated(time, 1e-10).logits
     size = np.maximum.accumulate(np.abs(looser - logits), axis=0) + 1e-12 * np.abs(logits)
     return Part("evaluation", "the flow integrated with rtol 1e-10 against 1e-12", size)
 
@@ -146,7 +156,7 @@ def _of_trajectory(theory: Trajectory, run: Trajectory) -> Claim:
         logits,
         within,
         _reference(theory) or _reference(run),
-        theory.lr is None,
+        _ORDER.get(theory.meta.get("law"), 1 if theory.lr is None else None),
         theory.lr,
         theory.loss_name,
         theory.labels,
@@ -188,19 +198,22 @@ def _width(grid: Floats, time: Floats) -> Floats:
 def _origin(theory: Trajectory) -> Prediction | None:
     """The flow's prediction that a table was made from, if it says so."""
     law = theory.meta.get("law")
-    if law not in ("closed_form", "order_parameters", "class_means") or theory.start is None or theory.data is None:
+    flows = ("closed_form", "order_parameters", "layers", "class_means", "modified_flow")
+    if law not in flows or theory.start is None or theory.data is None:
         return None
-    return prediction.predict(theory.start, theory.data, loss=theory.loss_name, law=law)
+    return prediction.predict(theory.start, theory.data, loss=theory.loss_name, law=law, lr=theory.lr)
 
 
-def _of_callable(theory: Callable[[Floats], ArrayLike], run: Trajectory) -> Claim:
+def _of_callable(theory: Callable[[Floats], ArrayLike], run: Trajectory, whole: Trajectory) -> Claim:
     logits = checks.array("theory(time)", theory(np.array(run.time)), infinite=True)
+    if whole.classes is not None and logits.shape == whole.logits.shape:
+        logits = one_logit(replace(whole, logits=logits)).logits
     if logits.ndim == 1 and run.logits.ndim == 2 and run.logits.shape[1] == 1:
         logits = logits[:, None]
     name = getattr(theory, "__name__", type(theory).__name__)
     within = np.ones(len(run.time), dtype=bool)
     law = f"given as a function ({name})"
-    return Claim(logits, within, _reference(run), True, None, run.loss_name, run.labels, law, "", ())
+    return Claim(logits, within, _reference(run), 1, None, run.loss_name, run.labels, law, "", ())
 
 
 def _reference(run: Trajectory) -> System | None:

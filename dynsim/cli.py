@@ -18,7 +18,8 @@ from dynsim.comparison import Comparison, Verdict, compare
 from dynsim.dataset import Dataset
 from dynsim.empirical.training import train
 from dynsim.network import Network
-from dynsim.theory.prediction import LAWS, predict
+from dynsim.theory.choice import LAWS, WITH_LR
+from dynsim.theory.prediction import predict
 
 if TYPE_CHECKING:
     from dynsim.paper.claim import Result
@@ -176,11 +177,15 @@ def _network(arguments: argparse.Namespace, points: Dataset) -> Network:
 
 def _theories(arguments: argparse.Namespace, points: Dataset, network: Network) -> list[Any]:
     """The flow and the exact map for "auto", the law that was asked for otherwise; none where none applies."""
-    wanted = [("auto", None), ("auto", arguments.lr)]
+    wanted: list[dict[str, Any]] = [{"law": "auto"}, {"law": "auto", "lr": arguments.lr}]
     if arguments.law != "auto":
-        wanted = [(arguments.law, arguments.lr if arguments.law == "gradient_descent" else None)]
+        wanted = [{"law": arguments.law}]
+        if arguments.law in WITH_LR:
+            wanted[0]["lr"] = arguments.lr
+        if arguments.law == "sgd":
+            wanted[0]["batch_size"] = arguments.batch_size
     try:
-        return [predict(network, points, loss=arguments.loss, law=law, lr=lr) for law, lr in wanted]
+        return [predict(network, points, loss=arguments.loss, **options) for options in wanted]
     except AssumptionError as error:
         print(f"refused   {error}\n")
         return []

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from dynsim import checks, judgement, report
+from dynsim import checks, judgement, random_runs, report
 from dynsim.assumptions import Assumptions
 from dynsim.checks import Floats
-from dynsim.dataset import LABELS
+from dynsim.coverage import Coverage
 from dynsim.floors import Floor
 from dynsim.theory.prediction import Prediction
 from dynsim.trajectory import Trajectory, first_crossing
@@ -76,13 +76,17 @@ class Comparison:
         The smallest relative change of the rate that would have shown.
     band_coverage : float or None
         Share of the judged logits inside the theory's band, where it has one.
+    coverage : Coverage or None
+        For the law "sgd": how many runs lie inside its bands at each time, and the binomial tests of it.
     parts : mapping of str to (float, str)
         The parts of the floor: how much each accounts for at most, in logits, and where it comes from.
     assumptions : Assumptions or None
         What the theory's law rests on.
     law, equation, loss_name : str
     theory, empirical : Trajectory
-        Both at the judged times.
+        Both at the judged times; for C classes the log-odds of each point's own class, as those of label +1.
+    groups : mapping of str to ndarray of bool, shape (n,)
+        Which points are those of a class.
     expected, spread : ndarray, shape (T, ..., n)
         Where the run's logits are expected if the theory is right, and how far from there they may be.
     """
@@ -100,9 +104,11 @@ class Comparison:
     empirical: Trajectory
     expected: Floats
     spread: Floats
+    groups: Mapping[str, NDArray[np.bool_]]
     assumptions: Assumptions | None = None
     band_coverage: float | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
+    coverage: Coverage | None = None
 
     @property
     def loss_name(self) -> str:
@@ -195,6 +201,8 @@ def compare(theory: Theory, empirical: Trajectory, *, tolerance: float | None = 
     -----
     See docs/verdict.md for what the verdict means and what it does not, `dynsim.floors` for the floor.
     """
+    if isinstance(theory, Prediction) and theory.law == "sgd":
+        return _random(theory, empirical, tolerance)
     allowed = None
     if tolerance is not None:
         given = checks.nonnegative("tolerance", tolerance)
@@ -208,6 +216,22 @@ def compare(theory: Theory, empirical: Trajectory, *, tolerance: float | None = 
     # Infinite logits, in the theory or in the run, are shown as they are.
     with np.errstate(invalid="ignore"):
         return _comparison(theory, case, expected, spread, by_class, verdict, reason)
+
+
+def _random(theory: Prediction, run: Trajectory, tolerance: float | None) -> Comparison:
+    """The exact law of SGD against one run or many."""
+    if tolerance is not None:
+        raise ValueError(f"tolerance must be None for law 'sgd', which is exact, got {tolerance!r}")
+    checks.instance("empirical", run, Trajectory)
+    case, by_class, verdict, reason, found = random_runs.judge(theory, run)
+    # Infinite logits, in the theory or in the run, are shown as they are.
+    with np.errstate(invalid="ignore"):
+        out = _comparison(theory, case, case.theory.logits, case.floor.spread, by_class, verdict, reason)
+    if found is None:
+        return out
+    # Counted with the rounding of the margins: the edges of a band are values that runs take.
+    nine = found.inside[..., np.argmin(np.abs(found.levels - 0.9))]
+    return replace(out, coverage=found, band_coverage=float(np.mean(nine) / found.runs) if nine.size else None)
 
 
 def _comparison(
@@ -235,6 +259,7 @@ def _comparison(
         run,
         expected[judged],
         spread[judged],
+        case.groups,
         theory.assumptions if isinstance(theory, Prediction) else None,
         _coverage(claim, run),
         _notes(case),
@@ -259,9 +284,7 @@ def _parts(floor: Floor, judged: Any) -> dict[str, tuple[float, str]]:
 
 
 def _groups(case: judgement.Case) -> dict[str, Any]:
-    y = case.run.labels
-    groups = {"all": np.ones(len(y), dtype=bool)}
-    return groups | {case.names[label]: y == label for label in LABELS if np.any(y == label)}
+    return {"all": np.ones(len(case.run.labels), dtype=bool)} | case.groups
 
 
 def _rows(case: judgement.Case, claim: Trajectory, run: Trajectory, expected: Floats, spread: Floats) -> list[Row]:

@@ -86,7 +86,7 @@ def step_size(
     """What the step size does to a flow law, and what is left open; lr is halved `level` times, at least twice."""
     loss = losses.get(run.loss_name)
     time = np.asarray(lr * steps, dtype=np.float64)
-    G = [_descend(system, loss, lr / 2**j, steps * 2**j) for j in range(level + 1)]
+    G = [descend(system, loss, lr / 2**j, steps * 2**j) for j in range(level + 1)]
     limit, rest = _extrapolated(G)
     levels = f"the exact map at lr / 1 ... {2**level}, extrapolated"
     left = "twice the difference of the last extrapolations"
@@ -95,7 +95,7 @@ def step_size(
         left += "; where points dropped out, first order and one step each"
     return (
         Part("step size", levels, G[0] - limit, signed=True),
-        Part("step size, remainder", left, _as_time_shift(rest, limit, time)),
+        Part("step size, remainder", left, as_time_shift(rest, limit, time)),
     )
 
 
@@ -114,7 +114,7 @@ def _extrapolated(maps: list[Floats]) -> tuple[Floats, Floats]:
     return np.asarray(R[-1]), np.where(moved, np.inf, 2.0 * np.max(changes, axis=0))
 
 
-def _as_time_shift(rest: Floats, curve: Floats, time: Floats) -> Floats:
+def as_time_shift(rest: Floats, curve: Floats, time: Floats) -> Floats:
     """The largest error so far, carried along the curve.
 
     An error made at one time travels with the flow as a shift in time, so its size goes with the speed of the
@@ -144,7 +144,7 @@ def _after_drops(
     that, twice over for what follows the drop.
     """
     coarse, fine = maps[0], maps[-1]
-    longest = _longest_step(system, losses.get(run.loss_name), fine_lr, fine_steps)
+    longest = longest_step(system, losses.get(run.loss_name), fine_lr, fine_steps)
     first_order = np.maximum.accumulate(np.abs(coarse - fine), axis=0) * (2.0 / (2 ** (len(maps) - 1) - 1))
     limit, rest = (np.array(values) for values in smooth)
     for label in np.unique(run.labels):
@@ -161,14 +161,15 @@ def response(system: System, run: Trajectory, lr: float, steps: NDArray[np.int64
     """How far a change of the rate by `RATE` moves each logit: the exact map with all weights larger by it."""
     loss = losses.get(run.loss_name)
     faster = replace(system, cells=system.cells * (1.0 + RATE))  # type: ignore[type-var]
-    return np.asarray(np.abs(_descend(faster, loss, lr, steps) - _descend(system, loss, lr, steps)))
+    return np.asarray(np.abs(descend(faster, loss, lr, steps) - descend(system, loss, lr, steps)))
 
 
-def _descend(system: System, loss: Loss, lr: float, steps: NDArray[np.int64]) -> Floats:
+def descend(system: System, loss: Loss, lr: float, steps: NDArray[np.int64]) -> Floats:
+    """Logits of the exact map after the given steps."""
     return descent.logits_at(system, descent.run(system, loss, lr), steps)
 
 
-def _longest_step(system: System, loss: Loss, lr: float, steps: NDArray[np.int64]) -> Floats:
+def longest_step(system: System, loss: Loss, lr: float, steps: NDArray[np.int64]) -> Floats:
     """The largest change of each logit in one step until the given steps."""
     rows = []
     before, most = system.logits(system.start()), np.zeros(())
@@ -220,7 +221,7 @@ def sampling(
 ) -> tuple[Part, Part]:
     """The drift of the mean of SGD against full batch, and the noise around that mean."""
     loss = losses.get(run.loss_name)
-    full = _descend(system, loss, lr, steps)
+    full = descend(system, loss, lr, steps)
     replicas = _REPLICAS[len(system.cells) > 2]
     states = descent.run(system, loss, lr, copies=replicas, batch_size=batch_size, rng=0)
     mean, deviation, worst = np.empty_like(full), np.empty_like(full), np.zeros(replicas)
@@ -243,7 +244,7 @@ def round_off(system: System, run: Trajectory, lr: float, steps: NDArray[np.int6
     sqrt(k) unit sqrt(sum_s J_s^2), and random perturbations of size delta measure delta sqrt(sum_s J_s^2).
     """
     loss = losses.get(run.loss_name)
-    plain = _descend(system, loss, lr, steps)
+    plain = descend(system, loss, lr, steps)
     shaken = descent.run(system, loss, lr, copies=_COPIES, jitter=_JITTER, rng=0)
     grown = np.abs(descent.logits_at(system, shaken, steps) - plain[:, None]).max(axis=1)
     lead = (len(steps), *[1] * (plain.ndim - 1))

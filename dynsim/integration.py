@@ -6,6 +6,7 @@ import numpy as np
 
 from dynsim.empirical.flow import FlowError, flow
 from dynsim.floors import Part
+from dynsim.grouping import one_logit
 from dynsim.trajectory import Trajectory
 
 #: The flow is integrated once more with tolerances looser by this factor.
@@ -34,5 +35,6 @@ def part(run: Trajectory) -> Part:
         )
     except FlowError as error:
         return Part("integration", f"{source}: {error}", np.full(run.logits.shape, np.inf))
+    found = one_logit(looser).logits
     rounding = 100 * np.finfo(float).eps * np.abs(run.logits)
-    return Part("integration", source, np.abs(looser.logits - run.logits).max(axis=0) + rounding)
+    return Part("integration", source, np.abs(found - run.logits).max(axis=0) + rounding)

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dynsim import claims, floors, integration
+from dynsim import claims, floors, grouping, integration, second_order
 from dynsim.checks import Floats
 from dynsim.claims import Claim
-from dynsim.dataset import LABELS
 from dynsim.floors import Floor, Part
 from dynsim.theory.descent import System
 from dynsim.trajectory import Status, Trajectory
@@ -38,7 +37,7 @@ class Case:
     within: NDArray[np.bool_]
     law: str
     equation: str
-    names: dict[int, str]
+    groups: dict[str, NDArray[np.bool_]]
     contradiction: str
     outside: str
     notes: tuple[str, ...]
@@ -72,7 +71,9 @@ def prepare(theory: Any, run: Trajectory, tolerance: float | None) -> Case:
     for name, given in (("theory", theory), ("empirical", run)):
         if isinstance(given, Trajectory):
             _check_form(name, given)
-    claim = claims.evaluate(theory, run)
+    groups, whole = grouping.groups(run), run
+    run = grouping.one_logit(run)
+    claim = claims.evaluate(theory, run, whole)
     if claims.rule_of(run) not in (("gd", "replacement"), claims.NOT_TOLD):
         # No exact map describes the run's steps.
         claim = claim._replace(system=None)
@@ -88,19 +89,13 @@ def prepare(theory: Any, run: Trajectory, tolerance: float | None) -> Case:
     shown = Trajectory(run.time, claim.logits, run.labels, run.weights, run.loss_name, lr=claim.lr)
     if claim.source is not None and claim.source.lower is not None and claim.source.upper is not None:
         shown = replace(shown, lower=claim.source.lower, upper=claim.source.upper)
-    names = {1: "+1", -1: "-1"} if run.data is None else dict(zip(LABELS, run.data.class_names, strict=True))
     base = _base_floor(claim, run, open_, tolerance)
-    told = (claim.law, claim.equation, names, contradiction, claim.outside, ())
+    told = (claim.law, claim.equation, groups, contradiction, claim.outside, ())
     case = Case(shown, run, base, within, *told)
     return _with_dynamics(case, claim)
 
 
 def _check_form(name: str, run: Trajectory) -> None:
-    if run.classes is not None:
-        raise ValueError(
-            f"{name} must have labels +1 and -1, got {run.classes} classes; the curves of points can be "
-            "compared by their log-odds: Trajectory.from_arrays(run.time, logits=run.log_odds)"
-        )
     if run.time.ndim > 1 or run.weights.ndim > 1:
         what = "lr" if run.time.ndim > 1 else "set of weights"
         raise ValueError(f"{name} must have one {what} for all its networks; compare one by one, run.member(i)")
@@ -119,16 +114,20 @@ def _contradiction(claim: Claim, run: Trajectory) -> str:
     if claim.labels.shape != run.labels.shape or not np.array_equal(claim.labels, run.labels):
         return "theory and run have points of different classes"
     if claim.lr is not None and run.lr is not None and not np.isclose(claim.lr, run.lr, rtol=1e-12):
-        return f"the theory is the map of lr = {claim.lr:g}, the run was trained with lr = {run.lr:g}"
-    rules = {claim.rule, claims.rule_of(run)}
-    if claim.lr is not None and len(rules) > 1 and claims.NOT_TOLD not in rules:
+        return f"the theory is that of lr = {claim.lr:g}, the run was trained with lr = {run.lr:g}"
+    if claim.lr is not None and not same_rule(claim.rule, claims.rule_of(run)):
         named = _named_rule(claims.rule_of(run))
         return f"the theory is the map of {_named_rule(claim.rule)}, the run is one of {named}"
-    if claim.lr is not None and run.lr is None:
+    if claim.order is None and claim.lr is not None and run.lr is None:
         position = run.time / claim.lr
         if np.any(np.abs(position - np.rint(position)) > 1e-6 * np.maximum(1.0, 1e-6 * position)):
             return f"the theory is the map of lr = {claim.lr:g}, the run's times are not multiples of it"
     return ""
+
+
+def same_rule(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Whether two rules are the same, as far as both are told."""
+    return one == other or claims.NOT_TOLD in (one, other)
 
 
 def _named_rule(rule: tuple[str, str]) -> str:
@@ -160,7 +159,7 @@ def _sharpened(case: Case, claim: Claim) -> Case:
     if integration.is_flow(run):
         return replace(case, floor=Floor((*case.floor.parts, integration.part(run)), case.floor.shape))
     if claim.system is None:
-        known = not claim.is_flow and run.meta.get("batch_size") is None
+        known = claim.order is None and run.meta.get("batch_size") is None
         complete = known or any(part.name == "tolerance" for part in case.floor.parts)
         parts = (*case.floor.parts, floors.plain_rounding(run, claim.lr)) if known else case.floor.parts
         return replace(case, floor=Floor(parts, case.floor.shape, complete=complete))
@@ -179,10 +178,13 @@ def _sharpened(case: Case, claim: Claim) -> Case:
     case = replace(case, response=floors.response(claim.system, run, lr, steps))
     case = replace(case, within=case.within & sound, outside=case.outside if np.all(sound) else claims.OVERSHOT)
     # The extrapolation of a flow over several step sizes multiplies rounding errors by up to 16.
-    parts = (*case.floor.parts, *_noise(claim.system, run, lr, steps, terms, 16.0 if claim.is_flow else 1.0))
+    parts = (*case.floor.parts, *_noise(claim.system, run, lr, steps, terms, 1.0 if claim.order is None else 16.0))
     sharper = replace(case, floor=Floor(parts, case.floor.shape))
-    if not claim.is_flow:
+    if claim.order is None:
         return sharper
+    if claim.order == 2:
+        beyond = second_order.step_size(claim.system, run, lr, steps)
+        return replace(case, floor=Floor((*parts, *beyond), case.floor.shape))
     for level in _HALVINGS:
         shift, rest = floors.step_size(claim.system, run, lr, steps, level)
         sharper = replace(case, floor=Floor((*parts, shift, rest), case.floor.shape))
@@ -230,9 +232,7 @@ def _settled(case: Case, without: Case) -> bool:
 def by_class(case: Case, expected: Floats, spread: Floats) -> dict[str, ClassVerdict]:
     """The verdict on every class that has points."""
     return {
-        case.names[label]: _class_verdict(case, expected, spread, case.run.labels == label)
-        for label in LABELS
-        if np.any(case.run.labels == label)
+        name: _class_verdict(case, expected, spread, mask) for name, mask in case.groups.items()
     }
 
 

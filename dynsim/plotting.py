@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dynsim.checks import Floats
 from dynsim.dataset import LABELS
@@ -22,6 +23,7 @@ COLOURS = {1: "#0072B2", -1: "#D55E00"}
 _MANY = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 #: And two markers, for readers without colours.
 MARKERS = {1: "o", -1: "s"}
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 #: No more single points than this are drawn a class.
 _DRAWN = 10
 
@@ -43,22 +45,22 @@ def comparison(found: Comparison, ax: Axes | None = None) -> Axes:
     ax = _axes(ax)
     run, theory = found.empirical, found.theory
     keep = _spread_out(run.time)
-    for label in LABELS:
-        mask = run.labels == label
-        if mask.any():
-            name = _class(run, label)
-            _bundle(ax, run.time, theory.confidence[..., mask], color=COLOURS[label], label=f"{name}, theory")
-            _bundle(
-                ax,
-                run.time[keep],
-                run.confidence[keep][..., mask],
-                color=COLOURS[label],
-                label=f"{name}, network",
-                linestyle="none",
-                marker=MARKERS[label],
-                markersize=3.5,
-                markerfacecolor="none",
-            )
+    for i, (name, mask) in enumerate(found.groups.items()):
+        place = 1 if run.labels[mask][0] == -1 else i
+        colour, marker = _MANY[place % len(_MANY)], _MARKERS[place % len(_MARKERS)]
+        _bundle(ax, run.time, theory.confidence[..., mask], color=colour, label=f"class {name}, theory")
+        _band(ax, theory, mask, colour)
+        _bundle(
+            ax,
+            run.time[keep],
+            run.confidence[keep][..., mask],
+            color=colour,
+            label=f"class {name}, network",
+            linestyle="none",
+            marker=marker,
+            markersize=3.5,
+            markerfacecolor="none",
+        )
     ax.set_title(f"{found.law}: {found.verdict}", fontsize="medium")
     return _finish(ax, run)
 
@@ -115,6 +117,16 @@ def _axes(ax: Axes | None) -> Axes:
 def _class(run: Trajectory, label: int) -> str:
     plain = format(label, "+d" if run.classes is None else "d")
     return f"class {run.data.class_name(label) if run.data is not None else plain}"
+
+
+def _band(ax: Axes, theory: Trajectory, mask: NDArray[np.bool_], colour: str) -> None:
+    """The band of one network of the law at one point of a class, where the law has one."""
+    if theory.lower is None or theory.upper is None:
+        return
+    point, sign = int(np.flatnonzero(mask)[0]), theory.labels[mask][0]
+    both = np.stack([theory.lower, theory.upper]).reshape(2, len(theory.time), -1, len(theory.labels))
+    low, high = theory.loss_function.confidence(sign * both[:, :, 0, point])
+    ax.fill_between(theory.time, low, high, color=colour, alpha=0.2, linewidth=0)
 
 
 def _bundle(ax: Axes, time: Floats, curves: Floats, *, label: str, **style: Any) -> None:

@@ -31,8 +31,15 @@ def text(found: Comparison, assumptions: bool = True) -> str:
     lines += ["", "time shift, theory minus run, at confidence", *table(shifts, _levels(found))]
     if found.band_coverage is not None:
         lines += ["", f"band coverage {found.band_coverage:.3f}"]
+    if found.coverage is not None:
+        lines += [f"tests     {found.coverage.tests} of bands of {_levels_of(found)} %, at all times and classes"]
     lines += [f"note      {note}" for note in found.notes]
     return "\n".join([*lines, "", f"verdict   {found.verdict}: {found.reason}"])
+
+
+def _levels_of(found: Comparison) -> str:
+    assert found.coverage is not None
+    return ", ".join(f"{100 * level:g}" for level in found.coverage.levels)
 
 
 def html(found: Comparison) -> str:
@@ -63,6 +70,7 @@ def plain(found: Comparison) -> dict[str, Any]:
         "time_shift": {k: {str(c): _finite(v) for c, v in at.items()} for k, at in found.time_shift.items()},
         "resolution": _finite(found.resolution),
         "band_coverage": found.band_coverage,
+        "coverage": None if found.coverage is None else found.coverage.to_dict(),
         "assumptions": None if found.assumptions is None else found.assumptions.to_dict(),
         "notes": list(found.notes),
     }

@@ -527,7 +527,7 @@ def test_another_lr_of_the_exact_map_is_named():
     run = run_of("square")
     got, why = verdict(theory_for(run, "gradient_descent", lr=1.03 * run.lr), run)
     assert got == "DISAGREES"
-    assert why == f"the theory is the map of lr = {1.03 * run.lr:g}, the run was trained with lr = {run.lr:g}"
+    assert why == f"the theory is that of lr = {1.03 * run.lr:g}, the run was trained with lr = {run.lr:g}"
 
 
 def test_the_class_that_is_wrong_is_named():

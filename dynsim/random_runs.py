@@ -1,0 +1,107 @@
+"""`compare` for the exact law of SGD: many runs, or one, against bands and values that are known exactly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dynsim import claims, coverage, grouping
+from dynsim.checks import AssumptionError, Floats
+from dynsim.coverage import Coverage
+from dynsim.floors import Floor, Part
+from dynsim.judgement import Case, ClassVerdict, same_rule
+from dynsim.network import Network
+from dynsim.theory import prediction
+from dynsim.theory.prediction import Prediction
+from dynsim.theory.solutions import RandomBatches
+from dynsim.trajectory import Trajectory
+
+Mask = NDArray[np.bool_]
+
+
+def judge(theory: Prediction, run: Trajectory) -> tuple[Case, dict[str, ClassVerdict], str, str, Coverage | None]:
+    """The case, the verdict by class and as a whole with its reason, and the counts behind it.
+
+    Raises
+    ------
+    ValueError
+        If the networks of the theory differ, or the points are not those of the run.
+    """
+    theory = _of_one_start(theory)
+    groups = grouping.groups(run)
+    contradiction = _contradiction(theory, run)
+    shown, floor, within = _bands(theory, run)
+    case = Case(
+        shown, grouping.one_logit(run), floor, within, theory.law, theory.equation, groups, contradiction,
+        claims.OVERSHOT, (),
+    )  # fmt: skip
+    if contradiction:
+        return case, _all(groups, "DISAGREES", contradiction), "DISAGREES", contradiction, None
+    if why := _not_judged(run):
+        return case, _all(groups, "INCONCLUSIVE", why), "INCONCLUSIVE", why, None
+    solution = theory.solution
+    assert isinstance(solution, RandomBatches) and run.step is not None
+    told = replace(run, start=theory.network, data=theory.data)
+    found = coverage.coverage(run, solution.law(int(run.step[-1])), unit=coverage.rounding_unit(told))
+    return case, _all(groups, found.verdict, found.reason), found.verdict, found.reason, found
+
+
+def _of_one_start(theory: Prediction) -> Prediction:
+    """The law of one network, where the prediction was made for many copies of it."""
+    network = theory.network
+    if not network.ensemble:
+        return theory
+    flat = network.flat().parameters
+    if any(np.any(a != a[:1]) for a in flat):
+        raise ValueError("theory must be the law of one start, got networks that differ; compare one by one")
+    one = Network.with_parameters(network, [a[0] for a in flat])
+    return prediction.predict(one, theory.data, loss=theory.loss_name, law="sgd", lr=theory.lr, batch_size=1)
+
+
+def _contradiction(theory: Prediction, run: Trajectory) -> str:
+    if run.loss_name != theory.loss_name:
+        return f"the theory is for {theory.loss_name}, the run was trained with {run.loss_name}"
+    if not np.array_equal(run.labels, theory.data.y):
+        return "theory and run have points of different classes"
+    assert theory.lr is not None
+    if run.lr is not None and not np.isclose(theory.lr, run.lr, rtol=1e-12):
+        return f"the theory is that of lr = {theory.lr:g}, the run was trained with lr = {run.lr:g}"
+    if run.meta.get("batch_size") != 1 or not same_rule(("gd", "replacement"), claims.rule_of(run)):
+        size = run.meta.get("batch_size") or "all the points"
+        return f"the theory is that of batches of one point, drawn with replacement; the run has batches of {size}"
+    return ""
+
+
+def _not_judged(run: Trajectory) -> str:
+    if run.step is None or "source" in run.meta:
+        return "the exact law of SGD is held against every step of the networks themselves, not against a curve"
+    return ""
+
+
+def _bands(theory: Prediction, run: Trajectory) -> tuple[Trajectory, Floor, Mask]:
+    """The median with its band at the run's times, and the band as a floor."""
+    binary = grouping.one_logit(run)
+    shape = binary.logits.shape
+    assert theory.lr is not None
+    try:
+        said = theory.said(theory.lr * np.rint(run.time / theory.lr))
+    except (ValueError, AssumptionError):
+        none = np.full(shape, np.nan)
+        return replace(binary, logits=none), Floor((), shape), np.zeros(len(run.time), dtype=bool)
+    assert said.lower is not None and said.upper is not None
+    spread = [np.broadcast_to(_alike(a, shape), shape) for a in (said.logits, said.lower, said.upper)]
+    middle, lower, upper = spread
+    part = Part("sampling noise", "the exact band of nine runs in ten", np.maximum(upper - middle, middle - lower))
+    shown = replace(binary, logits=middle, lower=lower, upper=upper, lr=theory.lr)
+    return shown, Floor((part,), shape), np.asarray(run.time <= said.valid_until)
+
+
+def _alike(values: Floats, shape: tuple[int, ...]) -> Floats:
+    """(T, n) as (T, 1, ..., n)."""
+    return values.reshape(len(values), *[1] * (len(shape) - values.ndim), values.shape[-1])
+
+
+def _all(groups: dict[str, Mask], verdict: str, reason: str) -> dict[str, ClassVerdict]:
+    return {name: ClassVerdict(verdict, reason, np.nan) for name in groups}
