@@ -25,10 +25,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dynsim import checks, floors, power
+from dynsim import checks, detection, floors
 from dynsim.cancellation import rounding_unit
 from dynsim.checks import Floats
-from dynsim.power import Counts, two_sided
+from dynsim.detection import Counts, two_sided
 from dynsim.theory.sgd import SGDLaw, Values
 from dynsim.trajectory import Trajectory
 
@@ -105,7 +105,7 @@ class Coverage:
         return f"{self.verdict}: {self.reason}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers, strings and lists, ready for JSON: NaN is None."""
+        """Plain numbers, strings and lists, ready for JSON: NaN and inf are None."""
         out: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
@@ -151,6 +151,19 @@ def coverage(
     -----
     Times beyond `law.valid_until()` are left out. Only round-off stands between a network and the law; where errors
     may have grown to the distance of two values of the law, its edges there are not tested.
+
+    Examples
+    --------
+    >>> from dynsim import Network, data, init, losses, train
+    >>> from dynsim.theory.one_input import Modes
+    >>> two = data.point_classes(norms=(1.0, 2.0), frequencies=(0.7, 0.3))
+    >>> one = init.class_aligned(two, 4, initial=0.01, rng=0)
+    >>> copies = Network([np.broadcast_to(w, (500, *w.shape)) for w in one.weights])
+    >>> run = train(copies, two, lr=0.1, steps=100, batch_size=1, rng=0, record=10)
+    >>> law = SGDLaw.of(Modes.of(one, two), losses.get("cross_entropy"), lr=0.1, steps=100)
+    >>> found = coverage(run, law)
+    >>> found.verdict, found.strays, found.content[-1, 0].round(4)
+    ('AGREES', 0, array([0.5549, 0.9182, 0.9915]))
     """
     wanted = np.atleast_1d(_between("levels", levels))
     risk = float(checks.array("alpha", _between("alpha", alpha), ndim=0))
@@ -293,8 +306,8 @@ def _judged(
     threshold = alpha / 2.0 / _tests(smallest, alpha / 2.0)
     able = int(np.sum(smallest <= threshold))
     change = np.minimum(
-        power.frequency_by_counts(law, steps, n.edge, np.where(under, n.under, np.nan), R, threshold),
-        power.frequency_by_extremes(law, steps, alpha / 2.0 / max(1, n.tail.size)),
+        detection.frequency_by_counts(law, steps, n.edge, np.where(under, n.under, np.nan), R, threshold),
+        detection.frequency_by_extremes(law, steps, alpha / 2.0 / max(1, n.tail.size)),
     )
     if len(change) == 2:
         # What one class gains the other loses.
@@ -303,7 +316,7 @@ def _judged(
     sharp = float(np.mean(n.sharp)) if n.sharp.size else 0.0
     found = Coverage(
         "", "", R, steps, levels, n.inside, n.below, n.content, n.under, p_inside, p_below, able, threshold,
-        int(n.stray.sum()), sharp, extreme, alpha, power.rate(law, steps, error), change / law.frequency,
+        int(n.stray.sum()), sharp, extreme, alpha, detection.rate(law, steps, error), change / law.frequency,
     )  # fmt: skip
     verdict, reason = _verdict(found, _names(law), n, margin)
     return replace(found, verdict=verdict, reason=reason)
@@ -325,20 +338,24 @@ def _verdict(found: Coverage, names: list[str], n: _Counts, margin: Floats) -> t
         size = f"{n.tail[t, c, r]:.2g}" if n.tail[t, c, r] else "less than 1e-18"
         return "DISAGREES", f"a margin where the law has a probability of {size} ({where})"
     rate, frequency = found.rate_resolution.max(initial=0.0), found.frequency_resolution.max(initial=0.0)
-    would = f"a rate off by {100 * rate:.2g} % or a frequency off by {100 * frequency:.2g} % would have shown"
+    sight = f"the rate is resolved {_to(rate)}, the frequencies {_to(frequency)}"
     if not (rate <= floors.RATE and frequency <= _FREQUENCY):
         held = (
             "every margin is one that the law allows" if found.sharp else "nothing can be told from rounding errors"
         )
-        return "INCONCLUSIVE", f"{held}, but only {would}"
+        return "INCONCLUSIVE", f"{held}, but {sight}"
     if not found.tests:
-        return "AGREES", f"every margin is one that the law allows, and none an improbable one; {would}"
+        return "AGREES", f"every margin is one that the law allows, and none an improbable one; {sight}"
     which = ", ".join(f"{100 * level:g}" for level in found.levels)
     return "AGREES", (
         f"the bands of {which} % hold as many of {found.runs} runs as they should in all {found.tests} tests "
         f"(smallest p = {np.nanmin(p):.2g}, threshold {found.threshold:.2g}), and every margin is one that the law "
-        f"allows; {would}"
+        f"allows; {sight}"
     )
+
+
+def _to(change: float) -> str:
+    return f"to {100 * change:.2g} %" if np.isfinite(change) else "not at all"
 
 
 def _worst_band(found: Coverage, names: list[str], p: Floats) -> str:
@@ -369,4 +386,4 @@ def _between(name: str, values: ArrayLike) -> Floats:
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(v) for v in value]
-    return None if isinstance(value, float) and np.isnan(value) else value
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -21,6 +21,8 @@ from dynsim.trajectory import Trajectory
 
 #: Steps of gradient descent that one step of the integration covers at most.
 _COVERED = 4
+#: What two integrations may differ by, relative to the logit.
+_TOO_MUCH = 0.01
 #: Distance of the central difference along the flow, in units of lr.
 _NEAR = 0.01
 
@@ -36,6 +38,8 @@ def step_size(system: System, run: Trajectory, lr: float, steps: NDArray[np.int6
     coarse, fine = (_integrated(system, loss, lr, steps, divided) for divided in (1, 2))
     # Runge-Kutta's error falls sixteenfold: the difference is nearly that of the coarse one.
     rest = np.abs(coarse - fine)
+    # Where that is more than little, the integration follows nothing: steps are too long for this law.
+    rest[np.maximum.accumulate(rest > _TOO_MUCH * np.abs(fine), axis=0)] = np.inf
     source = "the exact map, and the second-order flow integrated from the exact map"
     left = "the same with steps twice as long"
     if loss.name == "hinge":
