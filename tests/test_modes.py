@@ -3,6 +3,7 @@
 Every bound is UNIT times a condition number, as derived in test_modes_accuracy.
 """
 
+import mpmath as mp
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -211,6 +212,29 @@ def test_the_hinge_times_of_figure_9(c, norm, time):
     assert round(float(reached), 3) == time
     assert modes.logit(reached * (1 - 1e-9), **arguments) < 1.0
     assert modes.logit(reached * (1 + 1e-9), **arguments) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("initial", "imbalance", "time"),
+    [(1e-300, 0, 0.06), (-64, 1e-300, 25), (-300, 1e-160, 3.1), (-732.262, 1.405e9, 2.1571e-9), (-9, 0.3, 0.4)],
+)
+def test_the_squared_loss_from_far_below(initial, imbalance, time):
+    """1/(1-u) = cosh and sinh of w T, from a state that is far from its end in digits."""
+    u = modes.logit(time, initial=initial, rate=1.0, imbalance=imbalance, loss="squared")
+    t = modes.time_to(u, initial=initial, rate=1.0, imbalance=imbalance, loss="squared")
+    with mp.workdps(700):
+        u0, C, T, v = (mp.mpf(float(x)) for x in (initial, imbalance, 2 * time, u))
+        w = mp.sqrt(1 + C * C)
+
+        def clock(x):
+            return (mp.asinh((x + C * C) / (C * (1 - x))) if C else mp.log(x / (1 - x))) / w
+
+        def slowness(x):
+            return 1 / mp.sqrt(x * x + C * C) / (1 - x)
+
+        room = UNIT * (T + abs(u0) * slowness(u0) + abs(v) * slowness(v))
+        assert abs(clock(v) - clock(u0) - T) <= room
+        assert abs(clock(v) - clock(u0) - 2 * mp.mpf(float(t))) <= room
 
 
 def test_the_asymptote_of_cross_entropy():

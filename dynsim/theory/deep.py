@@ -1,6 +1,6 @@
 """Balanced modes of any depth N >= 1, and of softmax: times and logits for each of the four losses.
 
-docs/theory.md: with one input a class and N balanced layers (eq 5 and App. B of the paper, v2),
+docs/theory.md, section 11: with one input a class and N balanced layers (eq 5 and App. B of the paper, v2),
 
     du/dt = N K u^{2-2/N} g(u),    K = p |x|^{2/N} = rate * norm^{2/N-1}.
 
@@ -55,12 +55,26 @@ class Flow(NamedTuple):
 
 
 def logit(time: Floats, flow: Flow, loss: str) -> Floats:
-    """The logit at a time > 0, finite; `flow.initial` > 0."""
+    """The logit at a time > 0 (finite) from `flow.initial` > 0; accuracy as in `dynsim.theory.modes`.
+
+    Examples
+    --------
+    >>> one = np.ones(1)
+    >>> logit(4 * one, Flow(0.01 * one, one, 4 * one, one, one), "hinge").round(6)            # (10 - 2 t)^-2
+    array([0.25])
+    """
     return _in_blocks(_LOGITS[loss], time, flow)
 
 
 def time_to(logit: Floats, flow: Flow, loss: str) -> Floats:
-    """The time to a logit that is reached, other than `flow.initial` > 0."""
+    """The time to a logit that is reached, other than `flow.initial` > 0: the inverse of `logit`.
+
+    Examples
+    --------
+    >>> one = np.ones(1)
+    >>> time_to(one, Flow(0.01 * one, one, 4 * one, one, one), "hinge").round(6)           # (0.01^-1/2 - 1) 2/4
+    array([4.5])
+    """
     return _in_blocks(_TIMES[loss], logit, flow)
 
 
@@ -129,16 +143,16 @@ def _near(low: Floats, rise: Floats, b: Exponent, weight: Floats) -> Floats:
 def _far(low: Floats, rise: Floats, b: Exponent, weight: Floats, scale: Floats) -> Floats:
     """int (w + e^v) v^{b-1} dv from 4 or `low`, whichever is larger, to u, times e^-scale."""
     u, start = low + rise, np.maximum(low, _SERIES_TO)
-    depth = np.where(low < _SERIES_TO, (low - _SERIES_TO) + rise, rise)
-    x = np.log1p(depth / start)
+    length = np.where(low < _SERIES_TO, (low - _SERIES_TO) + rise, rise)
+    x = np.log1p(length / start)
     power = np.where(b.value < 0.0, start**b.value, u**b.value)
-    low_end, integral = np.zeros_like(u), np.zeros_like(u)
+    above, integral = np.zeros_like(u), np.zeros_like(u)
     for fall in _FALLS:
-        high_end = np.minimum(depth, fall)
-        d = low_end[:, None] + (high_end - low_end)[:, None] * _NODES
+        below = np.minimum(length, fall)
+        d = above[:, None] + (below - above)[:, None] * _NODES
         ratio = np.log1p(-d / u[:, None]) * (b.value - 1.0)[:, None]
-        integral += (high_end - low_end) * (np.exp(ratio - d) @ _WEIGHTS)
-        low_end = high_end
+        integral += (below - above) * (np.exp(ratio - d) @ _WEIGHTS)
+        above = below
     flat = weight * np.exp(-scale) * power * powers.part(np.abs(b.value), x)
     return np.asarray(flat + np.exp(u - scale) * u ** (b.value - 1.0) * integral)
 
@@ -160,12 +174,10 @@ def _unbounded_logit(time: Floats, flow: Flow) -> Floats:
     out[below] = powers.logit_along(stretch.where(below), 1.0, total[below], lambda u: w + np.exp(u))
     start = np.maximum(u0, 1.0)
     # from the unit of u0 to that of the start of this second stretch
-    again, log_again = _unit(start, b)
-    left = log_total + np.log1p(-before / total) - log_unit + log_again
+    left = log_total + np.log1p(-before / total) - log_unit + _unit(start, b)[1]
     out[above] = start[above]
     above &= (u0 < _BEYOND) & (left > -np.inf)
-    rest = (total - before) / unit * again
-    out[above] = _climb(start[above], rest[above], left[above], b.where(above), weight[above])
+    out[above] = _climb(start[above], left[above], b.where(above), weight[above])
     return out
 
 
@@ -181,7 +193,7 @@ def _split(stretch: Stretch, top: float, total: Floats) -> tuple[Floats, Mask, M
     return before, below, ~below & (total > 0.0)
 
 
-def _climb(start: Floats, time: Floats, target: Floats, b: Exponent, weight: Floats) -> Floats:
+def _climb(start: Floats, target: Floats, b: Exponent, weight: Floats) -> Floats:
     """The logit above `start` >= 1 at log T = target, by its rise z: log T is nearly linear in log(e^z - 1)."""
 
     def excess(y: Floats) -> tuple[Floats, Floats]:
@@ -197,12 +209,7 @@ def _climb(start: Floats, time: Floats, target: Floats, b: Exponent, weight: Flo
     most = np.maximum(_log_expm1(highest), least + 1e-12 * np.abs(least))
     guess = _first_guess(start, target - log_unit, b.value, weight)
     y = bracketed_newton(excess, least - 1e-12 * np.abs(least), most, np.maximum(guess, least), tolerance=1e-14)
-    rise = np.logaddexp(0.0, y)
-    # log T has lost a digit or two that T has; they count where a large weight makes T grow slowly with u.
-    total, scale, slope = _elapsed(start, rise, b, weight)
-    step = (time - total) / slope
-    known = (scale == 0.0) & np.isfinite(step) & (np.abs(step) < 1e-6 * rise)
-    return np.asarray(start + np.where(known, rise + step, rise))
+    return np.asarray(start + np.logaddexp(0.0, y))
 
 
 def _log_expm1(z: Floats) -> Floats:

@@ -1,7 +1,7 @@
 """The logit of one independent mode in closed form, for each of the four losses, and the time to a logit.
 
 A class whose points are one input x obeys, whatever the width of the network (Lemma 3.1 and A.3 of the paper,
-v2; docs/theory.md, section 4),
+v2; docs/theory.md, sections 4, 10 and 11),
 
     du/dt = 2 kappa sqrt(u^2 + C^2) g(u),    u(0) = u0,                                  one hidden layer,
     du/dt = N p |x|^{2/N} u^{2-2/N} g(u),    p |x|^{2/N} = kappa |x|^{2/N-1},            N balanced layers,
@@ -31,9 +31,10 @@ from numpy.typing import ArrayLike, NDArray
 from dynsim import checks, losses
 from dynsim.checks import Floats
 from dynsim.theory import deep, single_layer, two_layers
+from dynsim.theory.shape import inflection
 from dynsim.theory.special import log_ei_inverse
 
-__all__ = ["log_ei_inverse", "logit", "time_to"]
+__all__ = ["inflection", "log_ei_inverse", "logit", "time_to"]
 
 _LOWEST, _LARGEST = -1e12, 1e300
 
@@ -303,18 +304,18 @@ def _deep(mode: _Mode, loss: str) -> deep.Flow:
 
 
 def _softmax(
-    mode: _Mode, balanced: Callable[[Floats, deep.Flow, str], Floats], other: Callable[..., Floats]
+    mode: _Mode,
+    balanced: Callable[[Floats, deep.Flow, str], Floats],
+    other: Callable[[two_layers.Mode, Floats], Floats],
 ) -> Floats:
     """(C-1) s + J = T in the terms of dynsim.theory.imbalanced, with T = 2 (C-1) kappa_C t."""
     weight = mode.classes - 1.0
     mode = mode._replace(rate=mode.rate * np.sqrt(mode.classes) * np.sqrt(weight))
     out, even = np.empty_like(mode.value), mode.imbalance == 0.0
     part = mode.where(even)
-    flow = deep.Flow(part.initial, part.rate, part.depth, np.ones_like(part.rate), weight[even])
+    flow = deep.Flow(part.initial, part.rate, part.depth, part.norm, weight[even])
     out[even] = balanced(part.value, flow, "cross_entropy")
-    for one in np.unique(weight[~even]):
-        same = ~even & (weight == one)
-        out[same] = other(_two_layers(mode.where(same)), weight=float(one))
+    out[~even] = other(_two_layers(mode.where(~even)), weight[~even])
     return out
 
 
@@ -335,7 +336,7 @@ _DEEP = _Route(
     lambda mode, loss: deep.time_to(mode.value, _deep(mode, loss), loss),
 )
 _SOFTMAX = _Route(
-    lambda mode, loss: _softmax(mode, deep.logit, two_layers.unbounded_logit),
+    lambda mode, loss: _softmax(mode, deep.logit, two_layers.imbalanced_logit),
     lambda mode, loss: _softmax(mode, deep.time_to, two_layers.unbounded_time),
 )
 

@@ -1,6 +1,6 @@
 """Powers of a logit and their integrals, for the exponents of deep networks, without a seam anywhere.
 
-docs/theory.md: the mode of a network with N layers obeys du/dt = N K u^{2-2/N} g(u), so that its time is
+docs/theory.md, section 11: the mode of N layers obeys du/dt = N K u^{2-2/N} g(u), so that its time is
 T = int u^{b-1} / g(u) du with b = 2/N - 1, between 1 (one layer) and -1 (infinitely many); b = 0 is the one
 hidden layer, where powers become logarithms. Notation: x = log(high/low), and part(c, x) = (1 - e^{-cx})/c.
 
@@ -155,8 +155,11 @@ def logit_along(stretch: Stretch, top: float, time: Floats, inverse_pull: Callab
 
     def reached(share: Floats) -> Floats:
         integral = np.minimum(share * bound, whole)
-        turned = np.where(b == 0.0, integral, np.log1p(np.maximum(scale * integral, -1.0)) / b)
-        return np.minimum(np.where(np.isnan(turned), longest, turned), longest)
+        gained = np.maximum(scale * integral, -1.0)
+        # u^b / low^b - 1 overflows only from subnormal starts, or at the end of the longest stretch.
+        logarithm = np.where(gained < np.inf, np.log1p(gained), np.log(b * integral) - b * np.log(low))
+        turned = np.where(b == 0.0, integral, logarithm / b)
+        return np.clip(np.where(np.isnan(turned), longest, turned), 0.0, longest)
 
     def excess(share: Floats) -> tuple[Floats, Floats]:
         x = reached(share)

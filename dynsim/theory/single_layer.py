@@ -1,7 +1,7 @@
 """The mode of a model without a hidden layer, f(x) = w.x: depth 1, in closed form for each of the four losses.
 
-docs/theory.md: du/dt = p |x|^2 g(u), u = w.x, which is eq 5 of the paper (v2) at N = 1. Nothing is a fixed point
-but a pull of 0, so that a start may have any sign. Notation: T = p |x|^2 t = rate * norm * t, t = lr x step.
+docs/theory.md, section 11, at N = 1: du/dt = p |x|^2 g(u), u = w.x (eq 5 of the paper, v2). Nothing is a fixed
+point but a pull of 0, so that a start may have any sign. Notation: T = p |x|^2 t = rate * norm * t, t = lr x step.
 
 Cross-entropy has u + e^u = K with K = T + u0 + e^{u0}, that is u = K - omega(K) = log omega(K) with the Wright
 omega function; the same equation is the lazy limit of one hidden layer.

@@ -1,7 +1,8 @@
 """The mode of one hidden layer, from any balanced or imbalanced start, for each of the four losses.
 
-docs/theory.md: du/dt = 2 kappa sqrt(u^2 + C^2) g(u), with kappa = p |x| and t = lr x step. Notation: T = 2 kappa t,
-R(u) = sqrt(u^2 + C^2), w = sqrt(1 + C^2), and s the hyperbolic angle from u0 to u, log(u/u0) where C = 0.
+docs/theory.md, section 4: du/dt = 2 kappa sqrt(u^2 + C^2) g(u), kappa = p |x|. Notation: T = 2 kappa t with
+t = lr x step, R(u) = sqrt(u^2 + C^2), w = sqrt(1 + C^2), and s the hyperbolic angle from u0 to u, log(u/u0)
+where C = 0.
 """
 
 from __future__ import annotations
@@ -46,18 +47,26 @@ class Law(NamedTuple):
 
 
 def unbounded_logit(mode: Mode, weight: float) -> Floats:
-    scaled, log_scaled = scaled_time(mode.rate, mode.value)
-    out = mode.initial.copy()
+    out = np.empty_like(mode.value)
     balanced = mode.imbalance == 0.0
+    even = mode.where(balanced)
     # Thm 3.2, eq 2-3 (v2)
-    out[balanced] = solve_log_ei(*(a[balanced] for a in (mode.initial, scaled, log_scaled)), weight=weight)
-    other = ~balanced & (mode.initial < BEYOND)
-    columns = (mode.initial, scaled, log_scaled, mode.imbalance)
-    out[other] = imbalanced.solve(*(a[other] for a in columns), weight=weight)
+    out[balanced] = solve_log_ei(even.initial, *scaled_time(even.rate, even.value), weight=weight)
+    out[~balanced] = imbalanced_logit(mode.where(~balanced), weight)
     return out
 
 
-def unbounded_time(mode: Mode, weight: float) -> Floats:
+def imbalanced_logit(mode: Mode, weight: float | Floats) -> Floats:
+    """`weight` as in `imbalanced.solve`; the imbalance must be positive where the initial logit is not."""
+    scaled, log_scaled = scaled_time(mode.rate, mode.value)
+    out, part = mode.initial.copy(), mode.initial < BEYOND
+    columns = (mode.initial, scaled, log_scaled, mode.imbalance, np.broadcast_to(weight, out.shape))
+    u0, total, log_total, imbalance, weights = (a[part] for a in columns)
+    out[part] = imbalanced.solve(u0, total, log_total, imbalance, weight=weights)
+    return out
+
+
+def unbounded_time(mode: Mode, weight: float | Floats) -> Floats:
     scaled, log_scaled = imbalanced.elapsed(mode.initial, mode.value, mode.imbalance, weight=weight)
     # T overflows sooner than t where the rate is large.
     return np.where(
