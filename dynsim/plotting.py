@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: Two colours that differ in lightness, and for colour-blind readers (Okabe and Ito), one a class.
 COLOURS = {1: "#0072B2", -1: "#D55E00"}
 #: And those of C classes, in turn.
-_MANY = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 #: And two markers, for readers without colours.
 MARKERS = {1: "o", -1: "s"}
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -35,7 +35,7 @@ def trajectory(run: Trajectory, ax: Axes | None = None) -> Axes:
     for label in map(int, np.unique(run.labels)) if ids else LABELS:
         mask = run.labels == label
         if mask.any():
-            color = _MANY[label % len(_MANY)] if ids else COLOURS[label]
+            color = SERIES[label % len(SERIES)] if ids else COLOURS[label]
             _bundle(ax, run.time, run.confidence[..., mask], color=color, label=_class(run, label))
     return _finish(ax, run)
 
@@ -47,7 +47,7 @@ def comparison(found: Comparison, ax: Axes | None = None) -> Axes:
     keep = _spread_out(run.time)
     for i, (name, mask) in enumerate(found.groups.items()):
         place = 1 if run.labels[mask][0] == -1 else i
-        colour, marker = _MANY[place % len(_MANY)], _MARKERS[place % len(_MARKERS)]
+        colour, marker = SERIES[place % len(SERIES)], _MARKERS[place % len(_MARKERS)]
         _bundle(ax, run.time, theory.confidence[..., mask], color=colour, label=f"class {name}, theory")
         _band(ax, theory, mask, colour)
         _bundle(

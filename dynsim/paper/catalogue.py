@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from dynsim.paper import appendix_a4, corollary_3_3, lemma_3_1, theorem_3_2, theorem_5_1
+from dynsim.paper import (
+    appendix_a2,
+    appendix_a4,
+    appendix_a7,
+    appendix_c2,
+    corollary_3_3,
+    figure_2,
+    figure_4,
+    figure_5,
+    figure_9,
+    inflection,
+    lemma_3_1,
+    modified_flow,
+    sgd_law,
+    theorem_3_2,
+    theorem_5_1,
+)
 from dynsim.paper.claim import Result
 
 
@@ -18,7 +34,25 @@ class Entry(NamedTuple):
     reproduce: Callable[[bool], Result]
 
 
+_MODULES = (
+    lemma_3_1,
+    theorem_3_2,
+    figure_2,
+    inflection,
+    corollary_3_3,
+    figure_4,
+    theorem_5_1,
+    figure_5,
+    appendix_a2,
+    appendix_a4,
+    appendix_a7,
+    figure_9,
+    appendix_c2,
+    # Beyond the paper.
+    sgd_law,
+    modified_flow,
+)
+
 CLAIMS: dict[str, Entry] = {
-    module.NAME: Entry(module.NAME, module.SOURCE, module.STATEMENT, module.reproduce)
-    for module in (lemma_3_1, theorem_3_2, corollary_3_3, theorem_5_1, appendix_a4)
+    module.NAME: Entry(module.NAME, module.SOURCE, module.STATEMENT, module.reproduce) for module in _MODULES
 }

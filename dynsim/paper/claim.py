@@ -75,6 +75,12 @@ class Result:
         }
 
 
+def row(what: str, predicted: float, measured: float, floor: float) -> Line:
+    """A line that agrees where predicted and measured differ by no more than the floor."""
+    off = abs(measured - predicted)
+    return Line(what, predicted, measured, off, floor, within(off, floor))
+
+
 def within(discrepancy: float, floor: float) -> Verdict:
     """AGREES where a discrepancy lies within its floor."""
     return Verdict.AGREES if discrepancy <= floor else Verdict.DISAGREES

@@ -9,8 +9,8 @@ import numpy as np
 from dynsim.checks import Floats
 from dynsim.paper.claim import Line, Result, within
 from dynsim.paper.setting import Experiment, crossings, experiment, judged
-from dynsim.theory import modes
 from dynsim.theory.prediction import predict
+from dynsim.theory.shape import TimeRatio, time_ratio
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,25 +32,23 @@ def reproduce(quick: bool = False) -> Result:
     for name, initial in (("equal starts", (1e-3, 1e-3)), ("different starts", (1e-4, 3e-2))):
         made = experiment(hidden=2, lr=lr, until=40.0, initial=initial, rng=5)
         found = judged(made)
-        predicted, plain = exact_ratio(made, initial), made.data.rate(1) / made.data.rate(-1)
+        said = ratio(made)
+        predicted, plain = float(said.exact), float(said.plain)
         measured = _ratio(crossings(made.run, LEVEL))
         floor, off = _step_size(made, lr), abs(measured - predicted)
         what = f"{name}: t2*/t1* (plain ratio {plain:.4g})"
         lines.append(Line(what, predicted, measured, off, floor, within(off, floor)))
         parameters[name] = made.parameters
         comparisons.append(found)
-        shown.append((name, made, plain, predicted))
+        shown.append((name, made))
     return Result(NAME, SOURCE, STATEMENT, tuple(lines), parameters, tuple(comparisons), _figure(shown))
 
 
-def exact_ratio(made: Experiment, initial: tuple[float, float], level: float = LEVEL) -> float:
-    """t2*/t1* with the factor of A.5."""
-    target = float(made.run.loss_function.margin_at(np.asarray(level)))
-    kappa1, kappa2 = made.data.rate(1), made.data.rate(-1)
-    T = float(modes.time_to(target, initial=initial[0], rate=kappa1))
-    low, high = sorted(initial)
-    tv = float(np.sign(initial[1] - initial[0])) * float(modes.time_to(high, initial=low, rate=kappa1))
-    return kappa1 / kappa2 * (1.0 - tv / T)
+def ratio(made: Experiment, level: float = LEVEL) -> TimeRatio:
+    """t2*/t1* with the factor of A.5, and the plain ratio."""
+    target = made.run.loss_function.margin_at(np.asarray(level))
+    rate = made.data.rate(1), made.data.rate(-1)
+    return time_ratio(target, initial=made.parameters["initial"], rate=rate)
 
 
 def _step_size(made: Experiment, lr: float) -> float:
@@ -72,15 +70,15 @@ def _ratio(times: Floats) -> float:
     return float(times[1] / times[0])
 
 
-def _figure(shown: list[tuple[str, Experiment, float, float]]) -> Figure:
+def _figure(shown: list[tuple[str, Experiment]]) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.5, 3.6), layout="constrained")
     levels = np.linspace(0.55, 0.99, 60)
-    for ax, (name, made, plain, _) in zip(figure.subplots(1, 2, sharey=True), shown, strict=True):
+    for ax, (name, made) in zip(figure.subplots(1, 2, sharey=True), shown, strict=True):
         initial = made.parameters["initial"]
-        ax.plot(levels, [exact_ratio(made, initial, c) for c in levels], color="black", label="A.5, exact factor")
-        ax.axhline(plain, color="0.6", linestyle="--", label="plain ratio of rates")
+        ax.plot(levels, [ratio(made, c).exact for c in levels], color="black", label="A.5, exact factor")
+        ax.axhline(float(ratio(made).plain), color="0.6", linestyle="--", label="plain ratio of rates")
         some = levels[::4]
         ax.plot(
             some, [_ratio(crossings(made.run, c)) for c in some], "o", markerfacecolor="none", color="#0072B2",

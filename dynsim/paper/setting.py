@@ -36,27 +36,55 @@ def experiment(
     hidden: int,
     lr: float,
     until: float,
+    norms: tuple[float, float] = NORMS,
+    frequencies: tuple[float, float] = FREQUENCIES,
     loss: str = "cross_entropy",
     initial: Any = 1e-3,
     imbalance: Any = 0.0,
+    depth: int = 2,
     rng: int = 0,
 ) -> Experiment:
     """Train a class-aligned network on two antipodal inputs until t = `until`, and predict it."""
-    data = point_classes(NORMS, FREQUENCIES)
-    network = init.class_aligned(data, hidden, initial=initial, imbalance=imbalance, rng=rng)
+    data = point_classes(norms, frequencies)
+    start = {"hidden": hidden, "initial": initial, "imbalance": imbalance, "depth": depth, "rng": rng}
+    return trained(data, init.class_aligned(data, **start), loss=loss, lr=lr, until=until, **start)
+
+
+def trained(
+    data: Dataset, network: Network, *, lr: float, until: float, loss: str = "cross_entropy", **start: Any
+) -> Experiment:
+    """Train a network until t = `until` and predict it; `start` is what else belongs to the parameters."""
     run = train(network, data, loss=loss, lr=lr, steps=round(until / lr), record="all")
     parameters = {
-        "norms": list(NORMS),
-        "frequencies": list(FREQUENCIES),
-        "hidden": hidden,
+        "data": data.name,
+        "norms": [float(np.linalg.norm(data.mean(label))) for label in data.labels],
+        "frequencies": [float(data.frequency(label)) for label in data.labels],
         "loss": loss,
         "lr": lr,
         "until": until,
-        "initial": np.atleast_1d(initial).tolist(),
-        "imbalance": np.atleast_1d(imbalance).tolist(),
-        "rng": rng,
+        **{name: np.asarray(value).tolist() for name, value in start.items()},
     }
     return Experiment(data, network, run, predict(network, data, loss=loss), parameters)
+
+
+class Projections(NamedTuple):
+    """y = w.x of the first unit of class +1 at some times of a run, both of shape (T,)."""
+
+    time: Floats
+    y: Floats
+
+
+def projections(made: Experiment, number: int = 40) -> Projections:
+    """The same training in `number` stages, with a look at the weights after each."""
+    lr, network, x = float(made.run.lr), made.network, made.data.mean(1)
+    steps = np.linspace(0, len(made.run.time) - 1, number + 1).round().astype(int)
+    y = [float(network.W[0] @ x)]
+    for stage in np.diff(steps).tolist():
+        last = train(network, made.data, loss=made.run.loss_name, lr=lr, steps=stage, record=2).network
+        assert last is not None
+        network = last
+        y.append(float(network.W[0] @ x))
+    return Projections(lr * steps, np.array(y))
 
 
 def thinned(run: Trajectory, number: int = 300) -> Trajectory:
@@ -80,19 +108,20 @@ def crossings(run: Trajectory, confidence: float) -> Floats:
 
 
 def logit_lines(made: Experiment, found: Comparison, what: str) -> list[Line]:
-    """A line a class: the final logit, and the largest difference of the logits on the way."""
+    """A line a class: the final logit (C classes: log-odds), and the largest difference on the way."""
     lines = []
-    for label in LABELS:
-        name, point = made.data.class_name(label), int(np.flatnonzero(made.data.mask(label))[0])
+    for name, mask in found.groups.items():
+        point = int(np.flatnonzero(mask)[0])
+        label = found.empirical.labels[point]
         predicted, measured = (float(label * c.logits[-1, point]) for c in (found.theory, found.empirical))
-        floor = found.floor["logit"][name]
+        kind = "logit" if made.data.classes is None else "log-odds"
         lines.append(
             Line(
-                f"{what}, class {name}: logit at t = {made.run.time[-1]:g}",
+                f"{what}, class {name}: {kind} at t = {made.run.time[-1]:g}",
                 predicted,
                 measured,
                 found.sup["logit"][name],
-                floor,
+                found.floor["logit"][name],
                 found.by_class[name][0],
             )
         )

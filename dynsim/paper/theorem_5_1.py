@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dynsim.comparison import Verdict
 from dynsim.dataset import LABELS
-from dynsim.paper.claim import Line, Result, within
-from dynsim.paper.setting import crossings, experiment, judged, logit_lines
+from dynsim.paper.claim import Line, Result
+from dynsim.paper.setting import experiment, judged, logit_lines
+from dynsim.paper.timing import time_lines
 from dynsim.plotting import comparison_figure
 
 NAME = "theorem_5_1"
@@ -25,14 +25,7 @@ def reproduce(quick: bool = False) -> Result:
         found = judged(made)
         comparisons.append(found)
         lines += logit_lines(made, found, f"C = {imbalance:g}")
-        predicted, measured = made.theory.time_to(1.0), crossings(made.run, 1.0)
-        for c, label in enumerate(LABELS):
-            # The run is recorded at whole steps, and lags behind the flow by kappa lr t* to first order.
-            late = abs(measured[c] - predicted[c])
-            floor = lr * (1.0 + made.data.rate(label) * float(predicted[c]))
-            what = f"C = {imbalance:g}, class {made.data.class_name(label)}: t*"
-            verdict = within(late, floor) if late == late else Verdict.DISAGREES
-            lines.append(Line(what, float(predicted[c]), float(measured[c]), late, floor, verdict))
+        lines += time_lines(made, (1.0,), f"C = {imbalance:g}", LABELS)
         parameters[f"imbalance {imbalance:g}"] = made.parameters
     figure = comparison_figure(comparisons[0], f"Theorem 5.1: hinge loss, C = 0, lr = {lr:g}")
     return Result(NAME, SOURCE, STATEMENT, tuple(lines), parameters, tuple(comparisons), figure)
