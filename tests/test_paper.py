@@ -11,7 +11,7 @@ import pytest
 
 from dynsim.comparison import Verdict
 from dynsim.data import from_sklearn
-from dynsim.paper import appendix_a7, appendix_c2, catalogue, corollary_3_3, figure_2, setting, sgd_law
+from dynsim.paper import appendix_a7, appendix_c2, catalogue, corollary_3_3, figure_2, plateau, setting, sgd_law
 from dynsim.theory import maps, modes, one_input, prediction, shape
 from dynsim.theory.shape import Inflection
 
@@ -190,3 +190,14 @@ def test_missing_scikit_learn_is_one_line(monkeypatch):
         from_sklearn("iris", classes=("setosa", "virginica"))
     with pytest.raises(ImportError, match=r"needs scikit-learn"):
         catalogue.CLAIMS["appendix_c2"].reproduce(True)
+
+
+def test_a_wrong_plateau_shows(monkeypatch):
+    """The end of the plateau for an imbalance 2 % too large, and a critical imbalance below .56."""
+    right = plateau.shape.inflections
+    monkeypatch.setattr(plateau.shape, "inflections", lambda C: right(1.02 * np.asarray(C)))
+    ends = [line for line in catalogue.CLAIMS["plateau"].reproduce(True).lines if "ends" in line.what]
+    assert [line.verdict for line in ends] == [Verdict.DISAGREES] * 3
+    monkeypatch.setattr(plateau.shape, "inflections", right)
+    monkeypatch.setattr(plateau.shape, "CRITICAL_IMBALANCE", 0.55)
+    assert catalogue.CLAIMS["plateau"].reproduce(True).verdict == Verdict.DISAGREES

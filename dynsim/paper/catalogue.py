@@ -18,6 +18,7 @@ from dynsim.paper import (
     inflection,
     lemma_3_1,
     modified_flow,
+    plateau,
     sgd_law,
     theorem_3_2,
     theorem_5_1,
@@ -49,6 +50,7 @@ _MODULES = (
     figure_9,
     appendix_c2,
     # Beyond the paper.
+    plateau,
     sgd_law,
     modified_flow,
 )
