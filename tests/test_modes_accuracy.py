@@ -1,70 +1,32 @@
-"""The closed-form modes against multi-precision arithmetic.
-
-The reference integrates in other variables than dynsim does: Ei for C = 0, mpmath's adaptive quadrature of
-exp(C sinh v) for C > 0, and the arcsinh form of the squared loss, all with 50 digits or more.
+"""The closed-form laws against exact answers: the rows of scripts/accuracy_rows, and points at the edges.
 
 Every bound is UNIT times a condition number. UNIT, the promise of the docstrings, is 18 roundings: 3 in
 T = 2 kappa t and log T, 8 in the sums of positive terms, 3 in R(u) and exp(u), 4 in the last Newton step.
+
+The rows come from closed forms in multi-precision arithmetic (scripts/accuracy_laws.py). That these are right is
+tested here against the definition, dt = du / F(u), by adaptive quadrature.
 """
 
 import itertools
+import sys
+from pathlib import Path
 
 import mpmath as mp
 import numpy as np
 import pytest
 
-from dynsim.theory import modes
+from dynsim.theory import modes, shape
 
-UNIT = 4e-15
+sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
+import accuracy
+import accuracy_laws as laws
+
+UNIT = accuracy.UNIT
 WEIGHT = {"cross_entropy": 1, "exponential": 0}
+TABLES = pytest.mark.parametrize("table", accuracy.TABLES, ids=lambda table: table.name)
 
 
-# -- the reference ------------------------------------------------------------------------------------------
-
-
-def integral(u0, u, C):
-    """int e^w / sqrt(w^2 + C^2) dw from u0 to u, in v with w = C sinh v, by panels a factor 4 apart in w."""
-    cuts = {u0, u, mp.mpf(0)} | {u - mp.mpf(2) ** k for k in range(-1, 7)}
-    cuts |= {sign * mp.mpf(4) ** k for k in range(-32, 5) for sign in (-1, 1)}
-    lowest = max(u0, u - 90)  # e^-90 is below the 30 digits wanted here
-    cuts = sorted({lowest} | {c for c in cuts if lowest <= c <= u})
-    total, error = mp.mpf(0), mp.mpf(0)
-    for a, b in itertools.pairwise(cuts):
-        low, high = mp.asinh(a / C), mp.asinh(b / C)
-        if max(abs(a), abs(b)) < 1e-19:  # e^w is 1 to 1e-19
-            total += high - low
-        else:
-            ends = [low, high]
-            part, doubt = mp.quad(lambda v: mp.exp(C * mp.sinh(v)), ends, error=True, method="gauss-legendre")
-            total, error = total + part, error + doubt
-    assert error < 1e-17 * total
-    return total
-
-
-def exact_scaled_time(loss, u0, u, C):
-    """T = 2 kappa t from u0 to u (mpf), with as many digits as the caller has set."""
-    if loss == "squared":
-        return (antiderivative(u, C) - antiderivative(u0, C)) / mp.sqrt(1 + C * C)
-    angle = mp.asinh(u / C) - mp.asinh(u0 / C) if C else mp.log(u / u0)
-    if loss == "hinge":
-        return angle
-    return WEIGHT[loss] * angle + (integral(u0, u, C) if C else mp.ei(u) - mp.ei(u0))
-
-
-def antiderivative(u, C):
-    """w int du / ((1 - u) sqrt(u^2 + C^2))."""
-    return mp.asinh((u + C * C) / (C * abs(1 - u))) if C else mp.log(u / abs(1 - u))
-
-
-def exact_logit(loss, T, u0, C):
-    """The logit of the hinge and squared losses at T (mpf)."""
-    if loss == "hinge":
-        free = C * mp.sinh(mp.asinh(u0 / C) + T) if C else u0 * mp.exp(T)
-        return max(u0, min(mp.mpf(1), free))
-    if not C:
-        return 1 / (1 + (1 / u0 - 1) * mp.exp(-T))
-    grown = C * mp.sinh(antiderivative(u0, C) + mp.sqrt(1 + C * C) * T)
-    return (grown - C * C) / (1 + grown) if u0 < 1 else (grown + C * C) / (grown - 1)
+# -- conditions of two layers, also for the other tests of modes ---------------------------------------------
 
 
 def pull(loss, u):
@@ -88,7 +50,142 @@ def conditions(loss, T, u0, u, C):
     return 1 + time + start, 1 + (1 + start) / time if time else mp.inf
 
 
-# -- against the reference ----------------------------------------------------------------------------------
+# -- the promise, at every row -------------------------------------------------------------------------------
+
+
+@TABLES
+def test_every_row_keeps_the_promise(table):
+    """4e-15 times the condition number, 1e-12 where that is below 1e3, and no warning."""
+    result = accuracy.measure(table, accuracy.read(table))
+    assert result.error.size >= 2000
+    assert accuracy.failures(result) == []
+    # A rounded answer alone is wrong by eps/4 in the middle; the median may be three such errors.
+    assert np.median(result.weighted) <= 0.75 * accuracy.EPS
+
+
+@TABLES
+def test_a_defect_of_1e_11_is_caught(table, monkeypatch):
+    def wrong(function):
+        return lambda *args, **given: function(*args, **given) * (1.0 + 1e-11)
+
+    def wrong_inflection(*args, right=shape.inflection, **given):
+        found = right(*args, **given)
+        return found._replace(logit=found.logit * (1.0 + 1e-11))
+
+    for name in ("logit", "time_to", "log_ei_inverse"):
+        monkeypatch.setattr(modes, name, wrong(getattr(modes, name)))
+    monkeypatch.setattr(shape, "inflection", wrong_inflection)
+    result = accuracy.measure(table, accuracy.read(table, count=300))
+    # 1e-11 shows wherever the condition number is below 1e-11/UNIT = 2500, or below 1e3 by the other bound.
+    assert len(accuracy.failures(result)) >= np.count_nonzero(result.rows.condition < accuracy.WELL) > 100
+
+
+@pytest.mark.parametrize("table", [t for t in accuracy.TABLES if t.loss], ids=lambda table: table.name)
+def test_the_rows_reach_the_ends_of_the_domain(table):
+    arguments = accuracy.read(table).arguments
+    initial, size, rate = arguments["initial"], np.abs(arguments["initial"]), arguments["rate"]
+    assert size[size > 0.0].min() == 1e-300 and rate.min() < 2e-3 and rate.max() > 5e2
+    assert initial.max() > (0.9 if (table.function, table.loss) == ("time_to", "hinge") else 12.0)
+    assert all(np.any((size >= low) & (size < 1e50 * low)) for low in 10.0 ** np.arange(-300, 0, 50))
+    if table.function == "logit" and table.kind in ("balanced", "deep", "softmax"):
+        assert arguments["time"].min() < 1e-280 and arguments["time"].max() > 1e280
+    if "imbalance" in arguments:
+        C = arguments["imbalance"]
+        assert C.min() == 1e-300 and C.max() == 1e12 and initial.min() < -100.0
+        assert np.count_nonzero(initial < 0.0) > 300 and np.any(initial == 0.0)
+    if "depth" in arguments:
+        assert {1.0, 3.0, 100.0} < set(arguments["depth"]) and np.any(np.abs(arguments["depth"] - 2.0) < 2e-12)
+        assert arguments["norm"].min() < 2e-3 and arguments["norm"].max() > 5e2
+    if "classes" in arguments:
+        assert {2.0, 3.0, 1000.0} < set(arguments["classes"])
+
+
+# -- the rows against the definition -------------------------------------------------------------------------
+
+
+def inverse_pull(loss, u, classes):
+    """1/g(u)."""
+    return {
+        "cross_entropy": lambda: 1 + mp.exp(u) / (classes - 1),
+        "exponential": lambda: mp.exp(u),
+        "hinge": lambda: mp.mpf(1),
+        "squared": lambda: 1 / (1 - u),
+    }[loss]()
+
+
+def defined_time(loss, u0, u, *, rate, imbalance=0, depth=2, norm=1, classes=None):
+    """t = int du / F(u) by adaptive quadrature: in log u, or in v with u = C sinh v, or in u for one layer."""
+    b, C, others = 2 / depth - 1, imbalance, 2 if classes is None else classes
+    cuts = {u0, u} | {u - mp.mpf(2) ** k for k in range(-1, 7)}
+    cuts |= {sign * mp.mpf(4) ** k for k in range(-14, 5) for sign in (-1, 1)}
+    cuts |= {1 + sign * mp.mpf(4) ** k for k in range(-25, 0) for sign in (-1, 1)} if loss == "squared" else set()
+    if C:
+        to_variable, to_logit, power = lambda u: mp.asinh(u / C), lambda v: C * mp.sinh(v), 0
+    elif depth == 1:
+        to_variable, to_logit, power = mp.mpf, mp.mpf, 0
+    else:
+        to_variable, to_logit, power = mp.log, mp.exp, b
+    # mp.quad stops at an absolute error, hence the scale
+    scale = inverse_pull(loss, u, others) * mp.exp(power * to_variable(u))
+
+    def integrand(v):
+        return inverse_pull(loss, to_logit(v), others) * mp.exp(power * v) / scale
+
+    edges = [to_variable(c) for c in sorted(c for c in cuts if min(u0, u) <= c <= max(u0, u))]
+    total = mp.fsum(mp.quad(integrand, pair, method="gauss-legendre") for pair in itertools.pairwise(edges))
+    root = 1 if classes is None else mp.sqrt(mp.mpf(classes) / (classes - 1))
+    return abs(total * scale) / (depth * rate * norm**b * root)
+
+
+def sample(table, count=8):
+    """Rows with panels to integrate over, in which both the start and the time matter."""
+    arguments = accuracy.read(table).arguments
+    lines = (accuracy.ROWS / f"{table.name}.txt").read_text(encoding="ascii").splitlines()[1:]
+    for i in np.random.default_rng(len(table.name)).permutation(len(lines)):
+        words = lines[i].split()
+        answer, time = words[len(arguments)], float(words[len(arguments) + 1])
+        start, C = abs(arguments["initial"][i]), arguments.get("imbalance", np.ones(2000))[i]
+        if start > 1e-7 and 1e-3 < time < 1e3 and C > 1e-7:
+            yield {name: mp.mpf(x[i]) for name, x in arguments.items()}, mp.mpf(answer), mp.mpf(time)
+            count -= 1
+        if not count:
+            return
+
+
+@pytest.mark.parametrize("table", [t for t in accuracy.TABLES if t.loss], ids=lambda table: table.name)
+def test_rows_against_the_definition(table):
+    with mp.workdps(32):
+        for arguments, answer, sensitive in sample(table):
+            u0, rest = arguments.pop("initial"), arguments
+            logit, time = (
+                (answer, rest.pop("time")) if table.function == "logit" else (rest.pop("logit"), answer)
+            )
+            relative = defined_time(table.loss, u0, logit, **rest) / time - 1
+            # answers have 25 digits, quadratures of analytic functions on panels as short as these nearly all 32
+            tolerance = mp.mpf(10) ** -24 * (1 / sensitive if table.function == "logit" else 1)
+            assert abs(relative) < tolerance, (u0, logit, rest)
+
+
+def test_inflections_against_the_definition():
+    """P''(t) = 0: dP/dt = sigma'(v) F(u), v = u - log(n - 1), is stationary in u, by numerical differentiation."""
+    for kind in ("any_depth", "imbalanced"):
+        rows = accuracy.read(accuracy.Table("inflection", "", kind), count=40)
+        for i in range(40):
+            given = {name: mp.mpf(x[i]) for name, x in rows.arguments.items()}
+            with mp.workdps(40):
+                a, C = 2 - 2 / given.get("depth", mp.mpf(2)), given.get("imbalance", mp.mpf(0))
+                shift = mp.log(given.get("classes", mp.mpf(2)) - 1)
+
+                def log_rate(u, a=a, C=C, shift=shift):
+                    stretch = mp.log(mp.hypot(u, C)) if C else a * mp.log(u) if a else mp.mpf(0)
+                    v = u - shift
+                    return v - 3 * mp.log(1 + mp.exp(v)) + stretch  # log of sigma (1 - sigma) times g times S
+
+                u = mp.mpf(rows.high[i]) + mp.mpf(rows.low[i])
+                assert abs(mp.diff(log_rate, u)) < mp.mpf(10) ** -20, given
+
+
+# -- edges ---------------------------------------------------------------------------------------------------
 
 EDGES = [  # initial, logit, imbalance
     (1e-300, 1.0, 0.0),
@@ -113,88 +210,22 @@ EDGES = [  # initial, logit, imbalance
 ]
 
 
-def points(balanced, count):
-    rng = np.random.default_rng(20180919)
-    u0 = 10 ** np.where(rng.random(count) < 0.5, rng.uniform(-300, 1.6, count), rng.uniform(-4, 1.6, count))
-    rise = 10 ** np.where(rng.random(count) < 0.4, rng.uniform(-7, 2.8, count), rng.uniform(-1, 2, count))
-    C = np.where(rng.random(count) < 0.5, 10 ** rng.uniform(-12, 12, count), 10 ** rng.uniform(-1.5, 1.5, count))
-    if balanced:
-        return list(zip(u0, u0 * (1 + 10 ** rng.uniform(-3, 0, count)) + rise, 0 * C, strict=True))
-    u0 = np.where(rng.random(count) < 0.3, -u0, u0)
-    return list(zip(u0, u0 + rise, C, strict=True)) + EDGES
-
-
-@pytest.fixture(scope="module", params=["cross_entropy", "exponential"])
-def table(request):
-    """Rows (u0, u, C, kappa, T exactly), with the values of the floats that dynsim gets."""
-    rng, rows = np.random.default_rng(1), []
-    with mp.workdps(50):
-        for u0, u, C in points(True, 200) + points(False, 130):
-            T = exact_scaled_time(request.param, *(mp.mpf(float(x)) for x in (u0, u, C)))
-            rows.append((u0, u, C, 10 ** rng.uniform(-3, 3), T))
-    return request.param, rows
-
-
-def test_time_to_against_mpmath(table):
-    loss, rows = table
-    u0, u, C, kappa = np.array([row[:4] for row in rows]).T
-    times = modes.time_to(u, initial=u0, rate=kappa, imbalance=C, loss=loss)
-    for i, t in enumerate(times):
-        exact = rows[i][4] / (2 * mp.mpf(kappa[i]))
-        bound = UNIT * conditions(loss, float(rows[i][4]), u0[i], u[i], C[i])[1]
-        assert abs(mp.mpf(t) / exact - 1) <= bound, (loss, u0[i], u[i], C[i], kappa[i], t)
-
-
-def test_logit_against_mpmath(table):
-    loss, rows = table
-    u0, u, C, kappa = np.array([row[:4] for row in rows]).T
-    times = np.array([float(row[4] / (2 * mp.mpf(k))) for row, k in zip(rows, kappa, strict=True)])
-    got = modes.logit(times, initial=u0, rate=kappa, imbalance=C, loss=loss)
-    for i, (value, t) in enumerate(zip(got, times, strict=True)):
-        T, end, c = 2 * mp.mpf(kappa[i]) * mp.mpf(t), mp.mpf(u[i]), mp.mpf(C[i])
+@pytest.mark.parametrize("loss", ["cross_entropy", "exponential"])
+@pytest.mark.parametrize(("u0", "u", "C"), EDGES)
+def test_edges(loss, u0, u, C):
+    kappa = 0.37
+    with mp.workdps(60):
+        mode = laws.Mode(loss, mp.mpf(u0), mp.mpf(kappa), mp.mpf(C))
+        T = laws.scaled_time(mode, mp.mpf(u))
+        exact, (time_condition, start) = T / mode.factor, laws.sensitivities(mode, T, mp.mpf(u))
+        time = modes.time_to(u, initial=u0, rate=kappa, imbalance=C, loss=loss)
+        assert abs(mp.mpf(float(time)) / exact - 1) <= UNIT * (1 + (1 + start) / time_condition)
+        found = modes.logit(float(exact), initial=u0, rate=kappa, imbalance=C, loss=loss)
         # The reference is the logit at the exact time; this is its change to the time rounded to a float.
-        exact = end + (T - rows[i][4]) * mp.sqrt(end**2 + c**2) * pull(loss, end)
-        relative = abs(mp.mpf(value) / exact - 1)
-        assert relative <= UNIT * conditions(loss, float(T), u0[i], u[i], C[i])[0], (loss, *rows[i][:4], value)
-        assert u0[i] < 0 or relative <= 1e-12, (loss, *rows[i][:4], value)
-
-
-@pytest.mark.parametrize("loss", ["hinge", "squared"])
-def test_hinge_and_squared_against_mpmath(loss):
-    rng, count = np.random.default_rng(7), 600
-    C = np.where(rng.random(count) < 0.3, 0.0, 10 ** rng.uniform(-12, 12, count))
-    C[:20], C[20:40], C[40:60] = 1e-300, 1e-150, 1e-158  # C^2 is 0, normal and subnormal
-    u0 = 10 ** np.where(rng.random(count) < 0.5, rng.uniform(-300, 1.6, count), rng.uniform(-3, 0.5, count))
-    u0 = np.where((C > 0) & (rng.random(count) < 0.4), -u0, u0)
-    u0[(C > 0) & (rng.random(count) < 0.1)] = 0.0
-    # half of the times around the one at which u is 1/2, where most happens
-    turn = np.arcsinh(0.5 / np.maximum(C, 1e-300)) - np.arcsinh(u0 / np.maximum(C, 1e-300))
-    turn = np.where(C > 0, turn, np.log(0.5 / np.abs(u0 + (u0 == 0))))
-    near = np.abs(turn) * rng.uniform(0.2, 1.5, count)
-    T = np.where(rng.random(count) < 0.5, 10 ** rng.uniform(-300, 300, count), near)
-    kappa = 10 ** rng.uniform(-3, 3, count)
-    t = 0.5 * T / kappa
-    u = modes.logit(t, initial=u0, rate=kappa, imbalance=C, loss=loss)
-    for i in range(count):
-        with mp.workdps(700):  # sinh(1e300), and C^2 beside u
-            args = [mp.mpf(float(x)) for x in (u0[i], C[i])]
-            exact = exact_logit(loss, 2 * mp.mpf(kappa[i]) * mp.mpf(t[i]), *args)
-            bound = UNIT * conditions(loss, T[i], u0[i], exact, C[i])[0]
-            relative = abs(mp.mpf(u[i]) / exact - 1)
-            assert relative <= bound, (loss, u0[i], C[i], kappa[i], t[i], u[i], mp.nstr(exact, 20))
-            assert u0[i] < 0 or relative <= 1e-12, (loss, u0[i], C[i], kappa[i], t[i], u[i])
-        check_time_to(loss, u0[i], u[i], C[i], kappa[i])
-
-
-def check_time_to(loss, u0, u, C, kappa):
-    moved, reached = u != u0, u != 1.0 if loss == "squared" else u < 1.0
-    if not (moved and reached):
-        return
-    t = modes.time_to(u, initial=u0, rate=kappa, imbalance=C, loss=loss)
-    with mp.workdps(700):
-        T = exact_scaled_time(loss, *(mp.mpf(float(x)) for x in (u0, u, C)))
-        bound = UNIT * conditions(loss, T, u0, u, C)[1]
-        assert abs(2 * mp.mpf(kappa) * mp.mpf(float(t)) / T - 1) <= bound, (loss, u0, u, C, kappa, t)
+        there = mp.mpf(u) + (mode.factor * mp.mpf(float(exact)) - T) * mode.speed(mp.mpf(u))
+        relative = abs(mp.mpf(float(found)) / there - 1)
+        assert relative <= UNIT * (1 + time_condition + start)
+        assert u0 < 0 or relative <= accuracy.SMALL
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "exponential"])
@@ -204,13 +235,21 @@ def test_rate_times_time_may_overflow(loss, imbalance, initial):
     rate, time = 1e300, 1e305
     u = float(modes.logit(time, initial=initial, rate=rate, imbalance=imbalance, loss=loss))
     with mp.workdps(50):
-        args = [mp.mpf(x) for x in (initial, u, imbalance)]
-        T, wanted = exact_scaled_time(loss, *args), 2 * mp.mpf(rate) * mp.mpf(time)
+        mode = laws.Mode(loss, mp.mpf(initial), mp.mpf(rate), mp.mpf(imbalance))
+        T, wanted = laws.scaled_time(mode, mp.mpf(u)), mode.factor * mp.mpf(time)
         # du = dlog T in this range, so that the relative error of T is the absolute one of u
         assert abs(T / wanted - 1) < UNIT * u
     assert modes.time_to(u, initial=initial, rate=rate, imbalance=imbalance, loss=loss) == pytest.approx(
         time, rel=2 * UNIT * u
     )
+
+
+@pytest.mark.parametrize("loss", ["hinge", "squared"])
+@pytest.mark.parametrize("imbalance", [0.0, 1e-158, 1.0, 1e12])
+def test_the_longest_times_of_losses_with_an_end(loss, imbalance):
+    for initial in (1e-300, 0.3, 40.0):
+        limit = max(initial, 1.0) if loss == "hinge" else 1.0
+        assert modes.logit(1e305, initial=initial, rate=1e300, imbalance=imbalance, loss=loss) == limit
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "exponential"])

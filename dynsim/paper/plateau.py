@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "plateau"
-SOURCE = "beyond the paper: shape of P(t) with imbalance (docs/theory.md, section 5)"
+SOURCE = "beyond the paper: docs/theory.md, section 5"
 STATEMENT = (
     "The confidence of a start near 0 has a convex stretch, the plateau, if and only if C < C* = .5852, whatever "
     "the rate; it ends at the larger positive root of u/(u^2 + C^2) + 1 = 3 sigma(u)."
@@ -109,9 +109,9 @@ def _figure(made: list[Experiment], lr: float) -> Figure:
         drawing.theory(left, P, 4.0 * said, k, f"C = {C:g}")
         drawing.network(left, P, _bends(each) / _RATE**2, k)
     left.axhline(0.0, color="0.6", linewidth=0.8)
-    C = np.linspace(1e-3, shape.CRITICAL_IMBALANCE, 400)
-    roots = shape.inflections(C).confidence
-    right.fill_betweenx(C, roots[:, 1], roots[:, 2], color="0.85", label="convex: the plateau")
+    below = np.linspace(1e-3, shape.CRITICAL_IMBALANCE, 400)
+    roots = shape.inflections(below).confidence
+    right.fill_betweenx(below, roots[:, 1], roots[:, 2], color="0.85", label="convex: the plateau")
     for k, (level, each) in enumerate(zip(IMBALANCES, made, strict=True)):
         P, bends = each.run.confidence[1:-1, 0], _bends(each)
         turned = np.flatnonzero(np.diff(bends > 0.0))

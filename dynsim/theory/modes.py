@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dynsim import checks, losses
 from dynsim.checks import Floats
-from dynsim.theory import deep, single_layer, two_layers
+from dynsim.theory import along, deep, single_layer, two_layers, universal
 from dynsim.theory.shape import inflection
 from dynsim.theory.special import log_ei_inverse
 
@@ -42,7 +42,7 @@ Mask = NDArray[np.bool_]
 
 
 class _Mode(NamedTuple):
-    """The arguments, checked and broadcast; `value` is the time or the logit, `classes` 0 where binary."""
+    """The arguments, checked, then broadcast; `value` is the time or the logit, `classes` 0 where binary."""
 
     value: Floats
     initial: Floats
@@ -125,7 +125,15 @@ def logit(
     array([1.969224, 4.821474])
     """
     checked = checks.nonnegative("time", time, infinite=True)
-    mode = _checked("time", checked, initial, rate, imbalance, depth, norm, loss, classes)
+    given = _checked("time", checked, initial, rate, imbalance, depth, norm, loss, classes)
+    if (weight := _universal(given, loss)) is not None:
+        return _from_tables(given, weight)
+    if given.value.ndim == 1 and all(a.size == 1 for a in given[1:]) and np.all(np.diff(given.value) >= 0.0):
+        return _one_start(given, loss)
+    return _logit(_broadcast(given), loss)
+
+
+def _logit(mode: _Mode, loss: str) -> Floats:
     out = np.where(mode.value == np.inf, _LIMITS[loss](mode.initial), mode.initial)
     moving = (mode.value > 0.0) & (mode.value < np.inf)
     for part, route in _routes(mode, moving):
@@ -178,7 +186,7 @@ def time_to(
     array([2.302585, 4.5     ])
     """
     checked = checks.array("logit", logit, infinite=True)
-    mode = _checked("logit", checked, initial, rate, imbalance, depth, norm, loss, classes)
+    mode = _broadcast(_checked("logit", checked, initial, rate, imbalance, depth, norm, loss, classes))
     _check_reachable(mode, falls=loss == "squared")
     never = (mode.value != mode.initial) & _NEVER[loss](mode)
     out = np.where(never, np.inf, 0.0)
@@ -187,6 +195,43 @@ def time_to(
         with np.errstate(all="ignore"):
             out[part] = route.time(mode.where(part), loss)
     return out
+
+
+# -- many values at once -------------------------------------------------------------------------------------
+
+
+def _universal(given: _Mode, loss: str) -> float | None:
+    """The weight of the one function of time that serves all these modes (two balanced layers), or None."""
+    if loss not in ("cross_entropy", "exponential") or np.any(given.depth != 2.0) or np.any(given.imbalance > 0.0):
+        return None
+    if not np.any(given.classes > 0.0):
+        return 1.0 if loss == "cross_entropy" else 0.0
+    return float(given.classes.ravel()[0]) - 1.0 if given.classes.size == 1 else None
+
+
+def _from_tables(given: _Mode, weight: float) -> Floats:
+    softmax = np.any(given.classes > 0.0)
+    rate = given.rate * np.sqrt(weight + 1.0) * np.sqrt(weight) if softmax else given.rate
+    out = universal.logit_at(given.value, given.initial, rate, weight=weight)
+    shape = np.broadcast_shapes(*(a.shape for a in given))
+    return out if out.shape == shape else np.array(np.broadcast_to(out, shape))
+
+
+def _one_start(given: _Mode, loss: str) -> Floats:
+    """One curve at sorted times: where these are many, by piecewise polynomials."""
+    kinks: list[float] = []
+    if loss == "hinge":
+        end = _Mode(np.ones(1), *(a.reshape(1) for a in given[1:]))
+        kinks = time_to(
+            np.maximum(end.initial, 1.0),
+            **dict(zip(end._fields[1:-1], end[1:-1], strict=True)),
+            loss=loss,
+        ).tolist()
+
+    def curve(time: Floats) -> Floats:
+        return _logit(_broadcast(given._replace(value=time)), loss)
+
+    return along.evaluate(curve, given.value, kinks=kinks)
 
 
 # -- the arguments -------------------------------------------------------------------------------------------
@@ -214,20 +259,26 @@ def _checked(
         np.zeros(()) if classes is None else checks.positive("classes", classes),
     )
     try:
-        mode = _Mode(*np.broadcast_arrays(*arrays))
+        np.broadcast_shapes(*(a.shape for a in arrays))
     except ValueError as error:
         names = ", ".join((name, *_Mode._fields[1:-1])) + " and classes"
         shapes = ", ".join(str(a.shape) for a in arrays)
         raise ValueError(f"{names} must broadcast to one shape, got {shapes}") from error
-    _check_depths(mode)
-    _check_classes(mode, loss, softmax=classes is not None)
-    fixed = (mode.imbalance == 0.0) & (mode.initial <= 0.0) & (mode.depth > 1.0)
+    # The times, which may be very many, have been checked.
+    few = _broadcast(arrays._replace(value=np.zeros(())))
+    _check_depths(few)
+    _check_classes(few, loss, softmax=classes is not None)
+    fixed = (few.imbalance == 0.0) & (few.initial <= 0.0) & (few.depth > 1.0)
     if fixed.any():
         raise ValueError(
             "initial must be positive where imbalance is 0: a logit of 0 is a fixed point, "
-            f"got {mode.initial[fixed][0]:.10g}"
+            f"got {few.initial[fixed][0]:.10g}"
         )
-    return mode
+    return arrays
+
+
+def _broadcast(arrays: _Mode) -> _Mode:
+    return _Mode(*np.broadcast_arrays(*arrays))
 
 
 def _limited(name: str, values: Floats, limits: str) -> Floats:
