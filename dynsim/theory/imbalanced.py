@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynsim.checks import Floats
-from dynsim.theory.angles import angle, angle_between, logit_after, rise
+from dynsim.theory.angles import angle, angle_between, logit_after, moved, rise
 from dynsim.theory.quadrature import integral_below, rough_integral_below, scaled_integral
 
 __all__ = ["angle", "elapsed", "logit_after", "scaled_integral", "solve"]
@@ -121,9 +121,9 @@ def _solve(u0: Floats, log_scaled: Floats, imbalance: Floats, weight: Floats, sc
     far = np.flatnonzero(seen & (turn * (1.0 + radius) > 1e-8))
     columns = [a[far] for a in (u0, radius, log_scaled, imbalance, weight)]
     least, most = least[far], most[far]
-    guess = _climb(columns, least, most, most, coarse=False)
+    guess = _climb(columns, least, most, _guess(columns, most), coarse=False)
     guess = np.exp(_climb(columns, least, most, guess, coarse=True))
-    u[far] = columns[0] + rise(columns[0], columns[1], columns[3], guess)
+    u[far] = moved(columns[0], columns[1], columns[3], guess)
     return _polished(u, u0, log_scaled, imbalance, weight, scaled)
 
 
@@ -174,6 +174,14 @@ def _bracket(
     return np.minimum(log_scaled - np.logaddexp(log_weight, top), most), most
 
 
+def _guess(columns: list[Floats], most: Floats) -> Floats:
+    """log s where one of two things is all: T = (weight + e^u0) s, the bound `most`, or T = e^u / R(u)."""
+    u0, radius, log_scaled, imbalance, _ = columns
+    late = log_scaled + np.log1p(np.hypot(np.maximum(log_scaled, 0.0), imbalance))
+    turn = angle_between(u0, np.maximum(late, u0), radius, np.hypot(late, imbalance), imbalance)
+    return np.where(late > u0, np.minimum(most, np.log(turn)), most)
+
+
 def _climb(columns: list[Floats], least: Floats, most: Floats, start: Floats, *, coarse: bool) -> Floats:
     """log s by Halley's method for log T as a function of log s, which is linear at both ends, in a bracket.
 
@@ -186,8 +194,8 @@ def _climb(columns: list[Floats], least: Floats, most: Floats, start: Floats, *,
         step = excess / (first * np.maximum(1.0 - 0.5 * excess * second / (first * first), 0.5))
         low, high = np.where(excess < 0.0, x, low), np.where(excess > 0.0, x, high)
         new = x - step
-        # the next error is the cube of this
-        close = (np.abs(step) * reach <= 0.03) | (np.abs(step) <= 1e-15 * np.maximum(np.abs(x), 1.0))
+        # the next error is a tenth of the cube of this, or what the rough integral is wrong by
+        close = (np.abs(step) * reach <= 0.1) | (np.abs(step) <= 1e-15 * np.maximum(np.abs(x), 1.0))
         new = np.where(((new > low) & (new < high)) | close, new, 0.5 * low + 0.5 * high)
         out[place] = new
         left = np.flatnonzero(~close & (high - low > 1e-15 * np.maximum(np.abs(x), 1.0)))
@@ -204,7 +212,7 @@ def _excess(log_turn: Floats, columns: list[Floats], coarse: bool) -> tuple[Floa
     """log T(s) less its target, both derivatives by log s, and by how much log T may change with log s."""
     u0, radius, log_scaled, imbalance, weight = columns
     turn = np.exp(log_turn)
-    u = u0 + rise(u0, radius, imbalance, turn)
+    u = moved(u0, radius, imbalance, turn)
     end = np.hypot(u, imbalance)
     if coarse:
         integral = integral_below(u0, u, imbalance, coarse=True)
