@@ -17,6 +17,10 @@ class AssumptionError(ValueError):
     """No law applies: the message lists which assumption failed, for which pairs or units."""
 
 
+#: Longer values are not shown whole.
+_SHOWN = 60
+
+
 def array(name: str, value: ArrayLike, *, ndim: int | None = None, infinite: bool = False) -> Floats:
     """`value` as a new float64 array without NaN (nor, unless `infinite`, infinities)."""
     try:
@@ -51,7 +55,7 @@ def _bounded(name: str, value: ArrayLike, good: Any, wanted: str, infinite: bool
     try:
         out = array(name, value, infinite=infinite)
     except ValueError as error:
-        raise ValueError(f"{name} must be {kind}, got {_short(value)}") from error
+        raise ValueError(f"{name} must be {kind}, got {_culprit(value, infinite)}") from error
     if not np.all(good(out)):
         raise ValueError(f"{name} must be {kind}, got {_first(out, ~good(out))}")
     return out
@@ -131,6 +135,18 @@ def _first(values: Floats, bad: NDArray[np.bool_]) -> str:
     return f"{values[place]:.10g}" + (f" at {place if len(place) > 1 else place[0]}" if place else "")
 
 
+def _culprit(value: Any, infinite: bool) -> str:
+    """The value itself, or of one that is too long to show the entry that is no number (or not finite)."""
+    if len(repr(value)) <= _SHOWN:
+        return repr(value)
+    try:
+        out = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        return _short(value)
+    bad = np.isnan(out) if infinite else ~np.isfinite(out)
+    return _first(out, bad) if out.ndim and bad.any() else _short(value)
+
+
 def _short(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."

@@ -165,17 +165,3 @@ def test_integral_is_additive_over_all_its_branches():
     parts = parts + imbalanced.scaled_integral(low, middle, C) * np.exp(middle - high)
     # three integrals of 9 roundings each
     np.testing.assert_allclose(parts, whole, rtol=27 * EPS)
-
-
-@pytest.mark.parametrize("weight", [0.0, 1.0])
-def test_solve_takes_few_evaluations(weight, monkeypatch):
-    """Newton's method doubles the digits: 12 evaluations, where bisection to 1e-9 of log s would need 40."""
-    rng, count = np.random.default_rng(11), 3000
-    u0, C = log_uniform(-300, 1.6, count), log_uniform(-13, 13, count, 1)
-    u0[::3] = log_uniform(1, 3, count // 3)
-    u0 = np.where(rng.random(count) < 0.3, -u0, u0)
-    scaled, log_scaled = special.scaled_time(1.0, log_uniform(-20, 300, count, 2))
-    calls, integral = [], imbalanced.scaled_integral
-    monkeypatch.setattr(imbalanced, "scaled_integral", lambda *a: calls.append(1) or integral(*a))
-    u = imbalanced.solve(u0, scaled, log_scaled, C, weight=weight)
-    assert np.all(u >= u0) and len(calls) <= 14

@@ -31,7 +31,7 @@ _METHOD = f"""## How it is measured
   of the agreement are the warm-up. Then come the repeats, in turn: A B C A B C. *median* and *least* are over them,
   ratios are those of medians.
 - {textwrap.fill(CALLED, 112, subsequent_indent="  ")}
-  Its tables, made once for each depth and loss in 0.01 to 0.1 s, are made in the warm-up, as diffrax compiles there.
+- Its tables, made once for each depth and loss in 0.01 to 0.1 s, are made in the warm-up, not in the time.
 - DOP853 and LSODA are `scipy.integrate.solve_ivp` with rtol = 1e-13 and 1e-10, atol = 1e-300, and a right side in
   scalar arithmetic. DOP853 gets the times as `t_eval`; *dense output* is its solution called with all times. In
   loops rtol = 1e-10 for both.

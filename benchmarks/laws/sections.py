@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from benchmarks.laws import direct as ours
-from benchmarks.laws import problems, solvers, with_diffrax
+from benchmarks.laws import ours, problems, solvers, with_diffrax
 from benchmarks.laws.measure import Run, Section
 from benchmarks.laws.problems import Pairs
 

@@ -7,6 +7,7 @@ it to rounding on a segment short enough. What takes microseconds a value to com
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -75,8 +76,7 @@ def evaluate(curve: Curve, times: ArrayLike, *, kinks: Iterable[float] = ()) -> 
     True
     """
     t = np.asarray(times)
-    # NaN is in no order; one pass instead of the five of `checks`, which is left to say what is wrong
-    if t.dtype != np.float64 or t.ndim != 1 or not (np.all(t[1:] >= t[:-1]) and np.all(t[:1] >= 0.0)):
+    if not in_order(t):
         t = checks.nonnegative("times", times, infinite=True)
         if t.ndim != 1 or np.any(t[1:] < t[:-1]):
             raise ValueError(f"times must be one-dimensional and in order, got shape {t.shape}")
@@ -92,6 +92,13 @@ def evaluate(curve: Curve, times: ArrayLike, *, kinks: Iterable[float] = ()) -> 
         done.append((first, last))
     _call(curve, t, out, sorted(done))
     return out
+
+
+def in_order(times: NDArray[Any]) -> bool:
+    """Whether these are one-dimensional, sorted float64 times from 0 on; NaN is in no order."""
+    if times.dtype != np.float64 or times.ndim != 1:
+        return False
+    return bool(np.all(times[1:] >= times[:-1]) and np.all(times[:1] >= 0.0))
 
 
 def _call(curve: Curve, t: Floats, out: Floats, done: list[tuple[int, int]]) -> None:

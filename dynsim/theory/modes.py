@@ -30,13 +30,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from dynsim import checks, losses
 from dynsim.checks import Floats
-from dynsim.theory import along, deep, single_layer, two_layers, universal
+from dynsim.theory import along, deep, single_layer, two_layers, universal, universal_deep
 from dynsim.theory.shape import inflection
 from dynsim.theory.special import log_ei_inverse
 
 __all__ = ["inflection", "log_ei_inverse", "logit", "time_to"]
 
 _LOWEST, _LARGEST = -1e12, 1e300
+#: From so many times of one start on, polynomials between a few of them are faster; and so many values are worth
+#: the table of a depth.
+_MANY, _WORTH_A_TABLE = 2_000, 50_000
 
 Mask = NDArray[np.bool_]
 
@@ -124,12 +127,19 @@ def logit(
     >>> logit(5.0, initial=0.01, rate=1.0, classes=[2, 10]).round(6)
     array([1.969224, 4.821474])
     """
-    checked = checks.nonnegative("time", time, infinite=True)
+    times = np.asarray(time)
+    # One pass instead of the five of `checks`, for very many times; an array that holds NaN is in no order.
+    sorted_ = along.in_order(times)
+    checked = times if sorted_ else checks.nonnegative("time", time, infinite=True)
     given = _checked("time", checked, initial, rate, imbalance, depth, norm, loss, classes)
+    if sorted_ and times.size >= _MANY and all(a.size == 1 and a.ndim <= 1 for a in given[1:]):
+        return _one_start(given, loss)
+    return _at_once(given, loss)
+
+
+def _at_once(given: _Mode, loss: str) -> Floats:
     if (weight := _universal(given, loss)) is not None:
         return _from_tables(given, weight)
-    if given.value.ndim == 1 and all(a.size == 1 for a in given[1:]) and np.all(np.diff(given.value) >= 0.0):
-        return _one_start(given, loss)
     return _logit(_broadcast(given), loss)
 
 
@@ -201,9 +211,14 @@ def time_to(
 
 
 def _universal(given: _Mode, loss: str) -> float | None:
-    """The weight of the one function of time that serves all these modes (two balanced layers), or None."""
-    if loss not in ("cross_entropy", "exponential") or np.any(given.depth != 2.0) or np.any(given.imbalance > 0.0):
+    """The weight of the one function of time that serves all these modes, or None if there is no such table."""
+    if loss not in ("cross_entropy", "exponential") or np.any(given.imbalance > 0.0):
         return None
+    if np.any(given.depth != 2.0):
+        # A depth's own tables take as long to make as so many values take without them.
+        many = np.broadcast_shapes(*(a.shape for a in given))
+        if given.depth.size > 1 or np.prod(many, dtype=float) < _WORTH_A_TABLE or given.depth.ravel()[0] < 2.5:
+            return None
     if not np.any(given.classes > 0.0):
         return 1.0 if loss == "cross_entropy" else 0.0
     return float(given.classes.ravel()[0]) - 1.0 if given.classes.size == 1 else None
@@ -212,7 +227,12 @@ def _universal(given: _Mode, loss: str) -> float | None:
 def _from_tables(given: _Mode, weight: float) -> Floats:
     softmax = np.any(given.classes > 0.0)
     rate = given.rate * np.sqrt(weight + 1.0) * np.sqrt(weight) if softmax else given.rate
-    out = universal.logit_at(given.value, given.initial, rate, weight=weight)
+    depth = float(given.depth.ravel()[0])
+    if depth != 2.0:
+        speed = rate * given.norm ** (2.0 / depth - 1.0)
+        out = universal_deep.logit_at(given.value, given.initial, speed, depth=depth, weight=weight)
+    else:
+        out = universal.logit_at(given.value, given.initial, rate, weight=weight)
     shape = np.broadcast_shapes(*(a.shape for a in given))
     return out if out.shape == shape else np.array(np.broadcast_to(out, shape))
 
@@ -229,7 +249,7 @@ def _one_start(given: _Mode, loss: str) -> Floats:
         ).tolist()
 
     def curve(time: Floats) -> Floats:
-        return _logit(_broadcast(given._replace(value=time)), loss)
+        return _at_once(given._replace(value=time), loss)
 
     return along.evaluate(curve, given.value, kinks=kinks)
 
