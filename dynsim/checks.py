@@ -28,7 +28,7 @@ def array(name: str, value: ArrayLike, *, ndim: int | None = None, infinite: boo
         if raw.dtype.kind not in "biufO":
             raise TypeError("text, dates and complex numbers are not converted")
         out = np.array(raw, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} must be numbers, got {_short(value)}") from error
     if ndim is not None and out.ndim != ndim:
         raise ValueError(f"{name} must have {ndim} dimension{'s' * (ndim != 1)}, got shape {out.shape}")

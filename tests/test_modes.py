@@ -384,3 +384,8 @@ def test_unreachable_logits(logit, initial, loss, message):
 @pytest.mark.parametrize("imbalance", [0.0, 0.5])
 def test_logits_that_are_never_reached(logit, initial, loss, time, imbalance):
     assert modes.time_to(logit, initial=initial, rate=1.0, imbalance=imbalance, loss=loss) == time
+
+
+def test_an_integer_beyond_all_floats_is_refused():
+    with pytest.raises(ValueError, match=r"^time must be at least 0, got 1000000"):
+        modes.logit(10**400, initial=0.1, rate=1.0)

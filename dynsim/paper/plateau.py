@@ -42,7 +42,7 @@ def turns(imbalance: float) -> Turns:
     Examples
     --------
     >>> [round(P, 4) for P in turns(0.45)], turns(0.61)
-    ([0.5321, 0.6686], Turns(begin=nan, end=nan))
+    ([0.5328, 0.6693], Turns(begin=nan, end=nan))
     """
     found = shape.inflections(imbalance).confidence
     return Turns(float(found[1]), float(found[2]))
