@@ -141,7 +141,7 @@ def _culprit(value: Any, infinite: bool) -> str:
         return repr(value)
     try:
         out = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return _short(value)
     bad = np.isnan(out) if infinite else ~np.isfinite(out)
     return _first(out, bad) if out.ndim and bad.any() else _short(value)
