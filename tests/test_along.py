@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from dynsim import losses
-from dynsim.theory import along, modes
+from dynsim.theory import modes
+from dynsim.theory.evaluation import along
 
 UNIT = 4e-15  # what the docstring allows beyond the curve
 COUNT = 100_000

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from dynsim import losses
-from dynsim.theory import deep, modes, powers
+from dynsim.theory import modes
+from dynsim.theory.evaluation import deep, powers
 
 UNIT = 4e-15
 EPS = np.finfo(float).eps

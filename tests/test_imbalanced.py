@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from test_special import UNIT
 
-from dynsim.theory import imbalanced, quadrature
-from dynsim.theory.special import scaled_time, solve_log_ei
+from dynsim.theory.evaluation import imbalanced, quadrature
+from dynsim.theory.evaluation.special import scaled_time, solve_log_ei
 
 
 def log_uniform(rng, low, high, count):

@@ -3,7 +3,7 @@
 import mpmath as mp
 import numpy as np
 
-from dynsim.theory import powers
+from dynsim.theory.evaluation import powers
 
 EPS = np.finfo(float).eps
 

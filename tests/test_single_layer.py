@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.special import wrightomega
 
-from dynsim.theory import modes, single_layer
+from dynsim.theory import modes
+from dynsim.theory.evaluation import single_layer
 
 UNIT = 4e-15
 EPS = np.finfo(float).eps

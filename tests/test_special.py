@@ -4,7 +4,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from dynsim.theory import imbalanced, special
+from dynsim.theory.evaluation import imbalanced, special
 
 EPS = np.finfo(float).eps
 UNIT = 18 * EPS  # as derived in test_modes_accuracy

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from test_special import EPS, UNIT, exact_sum, log_uniform
 
-from dynsim.theory import universal
-from dynsim.theory.special import scaled_time, solve_log_ei
+from dynsim.theory.evaluation import universal
+from dynsim.theory.evaluation.special import scaled_time, solve_log_ei
 
 WEIGHTS = (0.0, 1.0, 2.0, 9.0, 99.0, 999.0, 5000.0)
 

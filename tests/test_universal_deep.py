@@ -1,11 +1,11 @@
-"""The tabulated law of deep balanced modes, against multi-precision arithmetic and against dynsim.theory.deep."""
+"""The tabulated law of deep balanced modes, against multi-precision arithmetic and `evaluation.deep`."""
 
 import mpmath as mp
 import numpy as np
 import pytest
 from test_special import UNIT, log_uniform
 
-from dynsim.theory import deep, universal_deep
+from dynsim.theory.evaluation import deep, universal_deep
 
 DEPTHS = (2.5, 3.0, 4.0, 7.5, 30.0, 1000.0)
 

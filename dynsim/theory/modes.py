@@ -30,9 +30,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from dynsim import checks, losses
 from dynsim.checks import Floats
-from dynsim.theory import along, deep, single_layer, two_layers, universal, universal_deep
+from dynsim.theory.evaluation import along, deep, single_layer, two_layers, universal, universal_deep
+from dynsim.theory.evaluation.special import log_ei_inverse
 from dynsim.theory.shape import inflection
-from dynsim.theory.special import log_ei_inverse
 
 __all__ = ["inflection", "log_ei_inverse", "logit", "time_to"]
 
@@ -379,7 +379,7 @@ def _softmax(
     balanced: Callable[[Floats, deep.Flow, str], Floats],
     other: Callable[[two_layers.Mode, Floats], Floats],
 ) -> Floats:
-    """(C-1) s + J = T in the terms of dynsim.theory.imbalanced, with T = 2 (C-1) kappa_C t."""
+    """(C-1) s + J = T in the terms of dynsim.theory.evaluation.imbalanced, with T = 2 (C-1) kappa_C t."""
     weight = mode.classes - 1.0
     mode = mode._replace(rate=mode.rate * np.sqrt(mode.classes) * np.sqrt(weight))
     out, even = np.empty_like(mode.value), mode.imbalance == 0.0

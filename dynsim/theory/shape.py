@@ -20,7 +20,7 @@ from scipy import special
 from dynsim import checks
 from dynsim.checks import Floats
 from dynsim.theory.bounds import broadcast, lower_bound, upper_bound
-from dynsim.theory.special import bracketed_newton
+from dynsim.theory.evaluation.special import bracketed_newton
 
 __all__ = [
     "CRITICAL_IMBALANCE", "Inflection", "TimeRatio",

@@ -1,7 +1,7 @@
 """The hyperbolic angle s = int du / R(u) between two logits, R(u) = sqrt(u^2 + C^2), and the logit after an angle.
 
-Notation as in dynsim.theory.imbalanced. u = u0 cosh s + R(u0) sinh s; unlike arcsinh(u/C) the angle exists for
-C = 0 too, where s = log(u/u0), so that C -> 0 is no special case.
+Notation as in `imbalanced`. u = u0 cosh s + R(u0) sinh s; unlike arcsinh(u/C) the angle exists for C = 0 too,
+where s = log(u/u0), so that C -> 0 is no special case.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""J = int exp(u) ds, the part of a mode's time in which its logit is felt; notation as in dynsim.theory.imbalanced.
+"""J = int exp(u) ds, the part of a mode's time in which its logit is felt; notation as in `imbalanced`.
 
 J is computed relative to exp(u) at its upper end, from rules of Gauss with positive terms, so that nothing
 cancels and nothing overflows: in s, in which the integrand is entire, or with the nodes of Laguerre where R is
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynsim.checks import Floats
-from dynsim.theory.angles import angle_between, halves
+from dynsim.theory.evaluation.angles import angle_between, halves
 
 Rule = tuple[Floats, Floats]
 

@@ -1,11 +1,11 @@
 """The law of a balanced mode of depth N > 2 as one function of one number, tabulated once for each depth.
 
-Notation as in dynsim.theory.deep: b = 2/N - 1 < 0, T = N K t, and T = F(u) - F(u0) with
+Notation as in dynsim.theory.evaluation.deep: b = 2/N - 1 < 0, T = N K t, and T = F(u) - F(u0) with
 
     F(u) = (weight + 1) (u^b / b + ...) = int u^{b-1} (weight + e^u) du,    S(u) = b F(u) / (weight + 1).
 
 Here F has no constant, so that S = u^b (1 - sigma(u)) with a power series sigma. In time S falls by a T, with
-a = -b / (weight + 1). As in dynsim.theory.universal, start and time enter through one number:
+a = -b / (weight + 1). As in dynsim.theory.evaluation.universal, start and time enter through one number:
 
 - below a logit u1, small enough for sigma to be below 1/2, through v = S^{1/b}, which grows as
   v0 (1 - a T / S0)^{1/b}; u / v is analytic in v;
@@ -22,16 +22,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynsim.checks import Floats
-from dynsim.theory import deep, powers
-from dynsim.theory.pieces import Pieces, blocks, evaluated, fitted, octave, octaves
-from dynsim.theory.special import bracketed_newton
+from dynsim.theory.evaluation import deep, powers
+from dynsim.theory.evaluation.pieces import Pieces, blocks, evaluated, fitted, octave, octaves
+from dynsim.theory.evaluation.special import bracketed_newton
 
 _UNIFORM = 64
 _LEAST, _MOST, _PARTS = 0.5, 512.0, 128
 _TERMS = 22
 # Near N = 2, S changes so little that it has no digits left; towards infinite depth the plateau ends in a kink.
 _SHALLOWEST, _DEEPEST = 2.5, 1000.0
-# Beyond these nothing here is certain not to over- or underflow, and dynsim.theory.deep takes over.
+# Beyond these nothing here is certain not to over- or underflow, and dynsim.theory.evaluation.deep takes over.
 _SMALLEST, _LARGEST, _LONGEST = 1e-280, 300.0, 1e200
 
 
@@ -59,12 +59,12 @@ def logit_at(time: ArrayLike, initial: ArrayLike, rate: ArrayLike, *, depth: flo
         `initial` of a smaller shape than the times saves its share of the work.
     depth, weight : float
         N, and 1 for cross-entropy, 0 for the exponential loss. The tables of the last sixteen of both are kept;
-        they take 0.1 s to make. There are none outside 2.5 <= N <= 1000, where this is `dynsim.theory.deep`.
+        they take 0.1 s to make. There are none outside 2.5 <= N <= 1000, where this is `deep`.
 
     Returns
     -------
     ndarray, the broadcast shape
-        `initial` at t = 0, inf at t = inf; else as accurate as `dynsim.theory.deep.logit`.
+        `initial` at t = 0, inf at t = inf; else as accurate as `dynsim.theory.evaluation.deep.logit`.
 
     Examples
     --------
@@ -122,7 +122,7 @@ def _fill(out: Floats, columns: list[Floats], law: _Law) -> None:
 
 
 def _deep(time: Floats, initial: Floats, rate: Floats, depth: float, weight: float) -> Floats:
-    """Without tables; time 0 and inf are not for dynsim.theory.deep."""
+    """Without tables; time 0 and inf are not for dynsim.theory.evaluation.deep."""
     t, u0, speed = np.broadcast_arrays(time, initial, rate)
     out = np.where(t == np.inf, np.inf, u0)
     moving = (t > 0.0) & (t < np.inf)

@@ -1,6 +1,6 @@
 """The law of a balanced mode as one function of one number, tabulated once: tens of nanoseconds a logit.
 
-Notation as in dynsim.theory.special: F(u) = weight * log u + Ei(u), T = 2 kappa t (t = lr x step), and
+Notation as in dynsim.theory.evaluation.special: F(u) = weight * log u + Ei(u), T = 2 kappa t (t = lr x step), and
 F(u) = F(u0) + T (Thm 3.2, eq 2-3, v2, for weight = 1). Start and time enter through one number only:
 
 - below u = 1 through E(u) = u exp(ein(u) / (weight + 1)), which grows as E(u0) e^{T / (weight + 1)}. Nothing is
@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynsim.checks import Floats
-from dynsim.theory.pieces import Pieces, blocks, evaluated, fitted, octave, octaves
-from dynsim.theory.special import bracketed_newton, ein, log_of_sum, scaled_time, solve_log_ei
+from dynsim.theory.evaluation.pieces import Pieces, blocks, evaluated, fitted, octave, octaves
+from dynsim.theory.evaluation.special import bracketed_newton, ein, log_of_sum, scaled_time, solve_log_ei
 
 _UNIFORM = 64
 _LEAST_LOG, _MOST_LOG = 0.5, 2048.0

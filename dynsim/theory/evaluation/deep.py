@@ -8,7 +8,7 @@ Notation: b = 2/N - 1, T = N K t with t = lr x step, so that T = int u^{b-1} / g
 1/g(u) = (w + e^u), 1 for cross-entropy, 0 for the exponential loss, C - 1 for C classes (times C - 1).
 
 Below a logit of 1 (hinge: all the way; squared loss: below 1/4) 1/g is a power series and T a sum of powers:
-see `dynsim.theory.powers`, whose unit of time, low^b where b < 0, is that of the T here. Above, T is e^u times
+see `powers`, whose unit of time, low^b where b < 0, is that of the T here. Above, T is e^u times
 a quadrature (cross-entropy, exponential), or a logarithm of the distance to 1 and a quadrature (squared). For
 the squared loss and u > 1, 1/u obeys the same law as u < 1 does, with 1 - b in place of b.
 """
@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynsim.checks import Floats
-from dynsim.theory import powers
-from dynsim.theory.powers import Exponent, Stretch
-from dynsim.theory.special import bracketed_newton
+from dynsim.theory.evaluation import powers
+from dynsim.theory.evaluation.powers import Exponent, Stretch
+from dynsim.theory.evaluation.special import bracketed_newton
 
 Mask = NDArray[np.bool_]
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from dynsim.checks import Floats
-from dynsim.theory import imbalanced
-from dynsim.theory.special import scaled_time, solve_log_ei
+from dynsim.theory.evaluation import imbalanced
+from dynsim.theory.evaluation.special import scaled_time, solve_log_ei
 
 # e^10000 is beyond every float rate, time and imbalance together: such a logit neither moves nor is reached.
 BEYOND = 1e4

@@ -1,12 +1,12 @@
 """The clock of a mode with any imbalance C >= 0, and the quadrature that gives its time.
 
 docs/theory.md, section 4: du/dt = 2 kappa sqrt(u^2 + C^2) g(u). Notation: R(u) = sqrt(u^2 + C^2), T = 2 kappa t
-(t = lr x step), and the hyperbolic angle s between two logits (dynsim.theory.angles). Then
+(t = lr x step), and the hyperbolic angle s between two logits (dynsim.theory.evaluation.angles). Then
 
     T = weight * s + J,    J = int exp(u) ds,
 
 with weight = 1 for cross-entropy (A.3 of the paper, v2), 0 for the exponential loss and C - 1 for the softmax of
-C classes. dynsim.theory.quadrature computes J.
+C classes. dynsim.theory.evaluation.quadrature computes J.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dynsim.checks import Floats
-from dynsim.theory.angles import angle, angle_between, logit_after, moved, rise
-from dynsim.theory.quadrature import integral_below, rough_integral_below, scaled_integral
+from dynsim.theory.evaluation.angles import angle, angle_between, logit_after, moved, rise
+from dynsim.theory.evaluation.quadrature import integral_below, rough_integral_below, scaled_integral
 
 __all__ = ["angle", "elapsed", "logit_after", "scaled_integral", "solve"]
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from dynsim.checks import Floats
-from dynsim.theory.special import bracketed_newton
+from dynsim.theory.evaluation.special import bracketed_newton
 
 _SPLITTER = 134217729.0  # 2^27 + 1, which halves a float (Veltkamp)
 # 1/g(u) = c_0 + c_1 u + ..., up to a logit of 4 for e^u and of 1/4 for 1/(1 - u); the rest is below 1e-17.

@@ -1,0 +1,1 @@
+"""How the closed forms of `dynsim.theory.modes` are computed: special functions, quadrature, tables."""
