@@ -10,6 +10,7 @@ from scipy.special import expit
 
 import dynsim
 from dynsim.theory import bounds, modes, orthogonal, shape
+from dynsim.theory.slower_class import time_ratio
 
 UNIT = 4e-15  # what dynsim.theory.modes promises, times the condition number
 FEW = settings(deadline=None, derandomize=True, max_examples=300)
@@ -273,7 +274,7 @@ def theta(u0, u, depth=2, imbalance=0, classes=2):
 @pytest.mark.parametrize("initial", [(1e-4, 3e-2), (0.1, 1e-200), (0.3, 0.3)])
 def test_time_ratio_against_multi_precision(initial):
     level = np.array([0.4, 2.0, 30.0])
-    exact, plain, factor = shape.time_ratio(level, initial=initial, rate=(2.1, 0.3))
+    exact, plain, factor = time_ratio(level, initial=initial, rate=(2.1, 0.3))
     with mp.workdps(30):
         for i, u in enumerate(level):
             first, second = (theta(start, u) for start in initial)
@@ -290,7 +291,7 @@ def test_time_ratio_against_multi_precision(initial):
 
 
 def test_time_ratio_with_unequal_imbalances():
-    found = shape.time_ratio(2.0, initial=(-0.5, 0.2), rate=(1.0, 4.0), imbalance=(0.7, 3.0))
+    found = time_ratio(2.0, initial=(-0.5, 0.2), rate=(1.0, 4.0), imbalance=(0.7, 3.0))
     with mp.workdps(25):
         wanted = theta(0.2, 2.0, imbalance=mp.mpf(3)) / theta(-0.5, 2.0, imbalance=mp.mpf(0.7))
         assert abs(found.factor / wanted - 1) < 1e-13
@@ -301,14 +302,14 @@ def test_time_ratio_of_other_depths_and_of_a_softmax():
     start, level = (0.05, 0.3), 2.5
     with mp.workdps(25):
         for depth in (1, 3, 8):
-            found = shape.time_ratio(level, initial=start, rate=(3.0, 0.5), depth=depth, norm=(0.5, 2.0))
+            found = time_ratio(level, initial=start, rate=(3.0, 0.5), depth=depth, norm=(0.5, 2.0))
             wanted = theta(start[1], level, depth) / theta(start[0], level, depth)
             plain = 6 * mp.mpf(0.25) ** (2 / mp.mpf(depth) - 1)
             # two times of 4e-15 (1 + ...), whose condition here is below 10
             assert abs(found.factor / wanted - 1) < 20 * UNIT
             assert abs(found.plain / plain - 1) < 1e-15 * 2
             assert abs(found.exact / (plain * wanted) - 1) < 20 * UNIT
-        found = shape.time_ratio(level, initial=start, rate=(3.0, 0.5), classes=[2, 10])
+        found = time_ratio(level, initial=start, rate=(3.0, 0.5), classes=[2, 10])
         for factor, classes in zip(found.factor, (2, 10), strict=True):
             wanted = theta(start[1], level, classes=classes) / theta(start[0], level, classes=classes)
             assert abs(factor / wanted - 1) < 20 * UNIT
@@ -318,7 +319,7 @@ def test_time_ratio_of_other_depths_and_of_a_softmax():
 def test_time_ratio_is_that_of_the_times():
     rate, initial = (np.array([[1.0], [2.0]]), np.array([0.1, 3.0, 7.0])), (1e-3, 0.02)
     for loss in ("cross_entropy", "hinge", "squared", "exponential"):
-        found = shape.time_ratio(0.7, initial=initial, rate=rate, imbalance=0.1, loss=loss)
+        found = time_ratio(0.7, initial=initial, rate=rate, imbalance=0.1, loss=loss)
         assert found.exact.shape == found.plain.shape == found.factor.shape == (2, 3)
         t1, t2 = (modes.time_to(0.7, initial=initial[i], rate=rate[i], imbalance=0.1, loss=loss) for i in range(2))
         assert np.allclose(found.exact, t2 / t1, rtol=1e-15)
@@ -327,7 +328,7 @@ def test_time_ratio_is_that_of_the_times():
 
 def test_limits_of_the_factor():
     def factor(level, initial):
-        return float(shape.time_ratio(level, initial=initial, rate=1.0).factor)
+        return float(time_ratio(level, initial=initial, rate=1.0).factor)
 
     tv = modes.time_to(0.5, initial=0.01, rate=1.0)
     for level in (8.0, 12.0):
@@ -337,19 +338,19 @@ def test_limits_of_the_factor():
         off = (1 - factor(2.0, (small, 3 * small))) * -np.log(small) / np.log(3)
         assert np.isclose(off, 1, rtol=8 / -np.log(small))  # the next order: (Ei(2) + log 2 - gamma)/2 and log 3
     assert factor(2.0, (0.01, 0.5)) < 1 < factor(2.0, (0.5, 0.01))
-    apart = shape.time_ratio(600.0, initial=0.1, rate=1.0, imbalance=(3.0, 1.0)).factor - 1
+    apart = time_ratio(600.0, initial=0.1, rate=1.0, imbalance=(3.0, 1.0)).factor - 1
     assert np.isclose(apart * 600**2, (9 - 1) / 2, rtol=0.01)  # the next order is 2/600 of it
 
 
 def test_deeper_factors_do_not_tend_to_one():
     for depth in (3, 4, 8):
-        tiny = shape.time_ratio(2.0, initial=(1e-100, 3e-100), rate=1.0, depth=depth).factor
+        tiny = time_ratio(2.0, initial=(1e-100, 3e-100), rate=1.0, depth=depth).factor
         # the way from 1e-100 is longer than the rest by 1e33 at depth 3
         assert np.isclose(tiny, 3 ** (1 - (2 - 2 / depth)), rtol=1e-13)
 
 
 def test_time_ratio_at_the_ends():
-    found = shape.time_ratio(1.0, initial=0.1, rate=(1e300, 1e-300))
+    found = time_ratio(1.0, initial=0.1, rate=(1e300, 1e-300))
     assert found.exact == found.plain == np.inf and found.factor == 1
     assert all(isinstance(part, np.ndarray) and part.shape == () for part in found)
 
@@ -406,11 +407,11 @@ def test_orthogonal_points_learn_as_one_input():
         (lambda: shape.asymptote(9.0, rate=1.0, depth=np.inf), r"^depth must be positive and finite"),
         (lambda: shape.asymptote(9.0, rate=1.0, classes=2.5), r"^classes must be whole numbers .* got 2\.5"),
         (lambda: shape.asymptote(9.0, rate=1.0, depth=3, classes=4), r"^depth must be 2 where classes"),
-        (lambda: shape.time_ratio(2.0, initial=(0.1, 0.2, 0.3), rate=1.0), r"^initial must be one number, or"),
-        (lambda: shape.time_ratio(2.0, initial=0.1, rate=(1.0, 0.0)), r"^rate must be positive and finite"),
-        (lambda: shape.time_ratio(0.15, initial=(0.1, 0.2), rate=1.0), r"^logit must be at least initial"),
-        (lambda: shape.time_ratio(0.2, initial=(0.1, 0.2), rate=1.0), r"^logit must be reached by both .*0\.2"),
-        (lambda: shape.time_ratio([1.0, 2.0], initial=0.1, rate=1.0, loss="hinge"), r"^logit must be reached .*2$"),
+        (lambda: time_ratio(2.0, initial=(0.1, 0.2, 0.3), rate=1.0), r"^initial must be one number, or"),
+        (lambda: time_ratio(2.0, initial=0.1, rate=(1.0, 0.0)), r"^rate must be positive and finite"),
+        (lambda: time_ratio(0.15, initial=(0.1, 0.2), rate=1.0), r"^logit must be at least initial"),
+        (lambda: time_ratio(0.2, initial=(0.1, 0.2), rate=1.0), r"^logit must be reached by both .*0\.2"),
+        (lambda: time_ratio([1.0, 2.0], initial=0.1, rate=1.0, loss="hinge"), r"^logit must be reached .*2$"),
         (lambda: orthogonal.one_input(2.5, norm=1.0), r"^points must be whole numbers of at least 1, got 2\.5"),
         (lambda: orthogonal.one_input(2, norm=-1.0), r"^norm must be positive and finite, got -1"),
     ],

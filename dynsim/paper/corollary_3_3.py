@@ -10,7 +10,7 @@ from dynsim.checks import Floats
 from dynsim.paper.claim import Line, Result, within
 from dynsim.paper.setting import Experiment, crossings, experiment, judged
 from dynsim.theory.prediction import predict
-from dynsim.theory.shape import TimeRatio, time_ratio
+from dynsim.theory.slower_class import TimeRatio, time_ratio
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -26,37 +26,20 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from dynsim import checks, losses
+from dynsim import checks
 from dynsim.checks import Floats
-from dynsim.theory.evaluation import along, deep, single_layer, two_layers, universal, universal_deep
+from dynsim.theory.evaluation import along, arguments, deep, single_layer, two_layers, universal, universal_deep
+from dynsim.theory.evaluation.arguments import Mask, Mode
 from dynsim.theory.evaluation.special import log_ei_inverse
 from dynsim.theory.shape import inflection
 
 __all__ = ["inflection", "log_ei_inverse", "logit", "time_to"]
 
-_LOWEST, _LARGEST = -1e12, 1e300
 #: From so many times of one start on, polynomials between a few of them are faster; and so many values are worth
 #: the table of a depth.
 _MANY, _WORTH_A_TABLE = 2_000, 50_000
-
-Mask = NDArray[np.bool_]
-
-
-class _Mode(NamedTuple):
-    """The arguments, checked, then broadcast; `value` is the time or the logit, `classes` 0 where binary."""
-
-    value: Floats
-    initial: Floats
-    rate: Floats
-    imbalance: Floats
-    depth: Floats
-    norm: Floats
-    classes: Floats
-
-    def where(self, mask: Mask) -> _Mode:
-        return _Mode(*(a[mask] for a in self))
 
 
 def logit(
@@ -131,19 +114,19 @@ def logit(
     # One pass instead of the five of `checks`, for very many times; an array that holds NaN is in no order.
     sorted_ = along.in_order(times)
     checked = times if sorted_ else checks.nonnegative("time", time, infinite=True)
-    given = _checked("time", checked, initial, rate, imbalance, depth, norm, loss, classes)
+    given = arguments.checked("time", checked, initial, rate, imbalance, depth, norm, loss, classes)
     if sorted_ and times.size >= _MANY and all(a.size == 1 and a.ndim <= 1 for a in given[1:]):
         return _one_start(given, loss)
     return _at_once(given, loss)
 
 
-def _at_once(given: _Mode, loss: str) -> Floats:
+def _at_once(given: Mode, loss: str) -> Floats:
     if (weight := _universal(given, loss)) is not None:
         return _from_tables(given, weight)
-    return _logit(_broadcast(given), loss)
+    return _logit(arguments.broadcast(given), loss)
 
 
-def _logit(mode: _Mode, loss: str) -> Floats:
+def _logit(mode: Mode, loss: str) -> Floats:
     out = np.where(mode.value == np.inf, _LIMITS[loss](mode.initial), mode.initial)
     moving = (mode.value > 0.0) & (mode.value < np.inf)
     for part, route in _routes(mode, moving):
@@ -196,8 +179,9 @@ def time_to(
     array([2.302585, 4.5     ])
     """
     checked = checks.array("logit", logit, infinite=True)
-    mode = _broadcast(_checked("logit", checked, initial, rate, imbalance, depth, norm, loss, classes))
-    _check_reachable(mode, falls=loss == "squared")
+    given = arguments.checked("logit", checked, initial, rate, imbalance, depth, norm, loss, classes)
+    mode = arguments.broadcast(given)
+    arguments.check_reachable(mode, falls=loss == "squared")
     never = (mode.value != mode.initial) & _NEVER[loss](mode)
     out = np.where(never, np.inf, 0.0)
     moving = ~never & (mode.value != mode.initial)
@@ -210,7 +194,7 @@ def time_to(
 # -- many values at once -------------------------------------------------------------------------------------
 
 
-def _universal(given: _Mode, loss: str) -> float | None:
+def _universal(given: Mode, loss: str) -> float | None:
     """The weight of the one function of time that serves all these modes, or None if there is no such table."""
     if loss not in ("cross_entropy", "exponential") or np.any(given.imbalance > 0.0):
         return None
@@ -224,7 +208,7 @@ def _universal(given: _Mode, loss: str) -> float | None:
     return float(given.classes.ravel()[0]) - 1.0 if given.classes.size == 1 else None
 
 
-def _from_tables(given: _Mode, weight: float) -> Floats:
+def _from_tables(given: Mode, weight: float) -> Floats:
     softmax = np.any(given.classes > 0.0)
     rate = given.rate * np.sqrt(weight + 1.0) * np.sqrt(weight) if softmax else given.rate
     depth = float(given.depth.ravel()[0])
@@ -237,11 +221,11 @@ def _from_tables(given: _Mode, weight: float) -> Floats:
     return out if out.shape == shape else np.array(np.broadcast_to(out, shape))
 
 
-def _one_start(given: _Mode, loss: str) -> Floats:
+def _one_start(given: Mode, loss: str) -> Floats:
     """One curve at sorted times: where these are many, by piecewise polynomials."""
     kinks: list[float] = []
     if loss == "hinge":
-        end = _Mode(np.ones(1), *(a.reshape(1) for a in given[1:]))
+        end = Mode(np.ones(1), *(a.reshape(1) for a in given[1:]))
         kinks = time_to(
             np.maximum(end.initial, 1.0),
             **dict(zip(end._fields[1:-1], end[1:-1], strict=True)),
@@ -254,107 +238,17 @@ def _one_start(given: _Mode, loss: str) -> Floats:
     return along.evaluate(curve, given.value, kinks=kinks)
 
 
-# -- the arguments -------------------------------------------------------------------------------------------
-
-
-def _checked(
-    name: str,
-    value: Floats,
-    initial: ArrayLike,
-    rate: ArrayLike,
-    imbalance: ArrayLike,
-    depth: ArrayLike,
-    norm: ArrayLike,
-    loss: str,
-    classes: ArrayLike | None,
-) -> _Mode:
-    losses.get(loss)
-    arrays = _Mode(
-        value,
-        _limited("initial", checks.array("initial", initial), f"between {_LOWEST:g} and {_LARGEST:g}"),
-        checks.positive("rate", rate),
-        _limited("imbalance", checks.nonnegative("imbalance", imbalance), f"at most {_LARGEST:g}"),
-        checks.positive("depth", depth),
-        checks.positive("norm", norm),
-        np.zeros(()) if classes is None else checks.positive("classes", classes),
-    )
-    try:
-        np.broadcast_shapes(*(a.shape for a in arrays))
-    except ValueError as error:
-        names = ", ".join((name, *_Mode._fields[1:-1])) + " and classes"
-        shapes = ", ".join(str(a.shape) for a in arrays)
-        raise ValueError(f"{names} must broadcast to one shape, got {shapes}") from error
-    # The times, which may be very many, have been checked.
-    few = _broadcast(arrays._replace(value=np.zeros(())))
-    _check_depths(few)
-    _check_classes(few, loss, softmax=classes is not None)
-    fixed = (few.imbalance == 0.0) & (few.initial <= 0.0) & (few.depth > 1.0)
-    if fixed.any():
-        raise ValueError(
-            "initial must be positive where imbalance is 0: a logit of 0 is a fixed point, "
-            f"got {few.initial[fixed][0]:.10g}"
-        )
-    return arrays
-
-
-def _broadcast(arrays: _Mode) -> _Mode:
-    return _Mode(*np.broadcast_arrays(*arrays))
-
-
-def _limited(name: str, values: Floats, limits: str) -> Floats:
-    # Beyond these, sums of two arguments overflow, or a logit near 0 has no digit left of those of its start.
-    outside = (values < _LOWEST) | (values > _LARGEST)
-    if outside.any():
-        raise ValueError(f"{name} must be {limits}, got {values[outside][0]:.10g}")
-    return values
-
-
-def _check_depths(mode: _Mode) -> None:
-    shallow = mode.depth < 1.0
-    if shallow.any():
-        got = f"{mode.depth[shallow][0]:.10g}"
-        raise ValueError(f"depth must be at least 1 (the number of weight layers, 2 with one hidden), got {got}")
-    apart = (mode.imbalance > 0.0) & (mode.depth != 2.0)
-    if apart.any():
-        got = f"{mode.imbalance[apart][0]:.10g} with depth {mode.depth[apart][0]:.10g}"
-        raise ValueError(f"imbalance must be 0 where depth is not 2 (the layers are balanced), got {got}")
-
-
-def _check_classes(mode: _Mode, loss: str, *, softmax: bool) -> None:
-    if not softmax:
-        return
-    wrong = (mode.classes < 2.0) | (mode.classes != np.floor(mode.classes))
-    if wrong.any():
-        got = f"{mode.classes[wrong][0]:.10g}"
-        raise ValueError(f"classes must be whole numbers of at least 2, or None for one output, got {got}")
-    if loss != "cross_entropy":
-        raise ValueError(f"loss must be 'cross_entropy' where classes are given (softmax), got {loss!r}")
-    deeper = mode.depth != 2.0
-    if deeper.any():
-        raise ValueError(f"depth must be 2 where classes are given (softmax), got {mode.depth[deeper][0]:.10g}")
-
-
-def _check_reachable(mode: _Mode, *, falls: bool) -> None:
-    down = falls & (mode.initial > 1.0)
-    outside = np.where(down, (mode.value < 1.0) | (mode.value > mode.initial), mode.value < mode.initial)
-    if outside.any():
-        value, initial = (f"{a[outside][0]:.10g}" for a in (mode.value, mode.initial))
-        if down[outside][0]:
-            raise ValueError(f"logit must lie between 1 and initial, got {value} with initial {initial}")
-        raise ValueError(f"logit must be at least initial, got {value} with initial {initial}")
-
-
 # -- which law serves which mode -----------------------------------------------------------------------------
 
 
 class _Route(NamedTuple):
     """Takes modes that move, in one dimension, and the name of the loss."""
 
-    logit: Callable[[_Mode, str], Floats]
-    time: Callable[[_Mode, str], Floats]
+    logit: Callable[[Mode, str], Floats]
+    time: Callable[[Mode, str], Floats]
 
 
-def _routes(mode: _Mode, moving: Mask) -> list[tuple[Mask, _Route]]:
+def _routes(mode: Mode, moving: Mask) -> list[tuple[Mask, _Route]]:
     softmax, two = mode.classes > 0.0, mode.depth == 2.0
     parts = (
         (moving & two & ~softmax, _TWO_LAYERS),
@@ -365,17 +259,17 @@ def _routes(mode: _Mode, moving: Mask) -> list[tuple[Mask, _Route]]:
     return [(part, route) for part, route in parts if part.any()]
 
 
-def _two_layers(mode: _Mode) -> two_layers.Mode:
+def _two_layers(mode: Mode) -> two_layers.Mode:
     return two_layers.Mode(mode.value, mode.initial, mode.rate, mode.imbalance)
 
 
-def _deep(mode: _Mode, loss: str) -> deep.Flow:
+def _deep(mode: Mode, loss: str) -> deep.Flow:
     weight = 1.0 if loss == "cross_entropy" else 0.0
     return deep.Flow(mode.initial, mode.rate, mode.depth, mode.norm, np.full_like(mode.rate, weight))
 
 
 def _softmax(
-    mode: _Mode,
+    mode: Mode,
     balanced: Callable[[Floats, deep.Flow, str], Floats],
     other: Callable[[two_layers.Mode, Floats], Floats],
 ) -> Floats:
@@ -412,11 +306,11 @@ _SOFTMAX = _Route(
 )
 
 
-def _beyond(mode: _Mode) -> Mask:
+def _beyond(mode: Mode) -> Mask:
     return np.asarray(mode.value > two_layers.BEYOND)
 
 
-_NEVER: dict[str, Callable[[_Mode], Mask]] = {
+_NEVER: dict[str, Callable[[Mode], Mask]] = {
     "cross_entropy": _beyond,
     "exponential": _beyond,
     "hinge": lambda mode: mode.value > 1.0,
