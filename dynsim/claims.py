@@ -155,7 +155,8 @@ def _of_trajectory(theory: Trajectory, run: Trajectory) -> Claim:
     return Claim(
         logits,
         within,
-        _reference(theory) or _reference(run),
+        # Medians of random runs are no map's logits.
+        None if theory.meta.get("law") == "sgd" else _reference(theory) or _reference(run),
         _ORDER.get(theory.meta.get("law"), 1 if theory.lr is None else None),
         theory.lr,
         theory.loss_name,

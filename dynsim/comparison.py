@@ -201,8 +201,8 @@ def compare(theory: Theory, empirical: Trajectory, *, tolerance: float | None = 
     -----
     See docs/verdict.md for what the verdict means and what it does not, `dynsim.floors` for the floor.
     """
-    if isinstance(theory, Prediction) and theory.law == "sgd":
-        return _random(theory, empirical, tolerance)
+    if (law := random_runs.law_of(theory)) is not None:
+        return _random(law, empirical, tolerance)
     allowed = None
     if tolerance is not None:
         given = checks.nonnegative("tolerance", tolerance)

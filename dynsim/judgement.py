@@ -116,8 +116,8 @@ def _contradiction(claim: Claim, run: Trajectory) -> str:
     if claim.lr is not None and run.lr is not None and not np.isclose(claim.lr, run.lr, rtol=1e-12):
         return f"the theory is that of lr = {claim.lr:g}, the run was trained with lr = {run.lr:g}"
     if claim.lr is not None and not same_rule(claim.rule, claims.rule_of(run)):
-        named = _named_rule(claims.rule_of(run))
-        return f"the theory is the map of {_named_rule(claim.rule)}, the run is one of {named}"
+        named = named_rule(claims.rule_of(run))
+        return f"the theory is the map of {named_rule(claim.rule)}, the run is one of {named}"
     if claim.order is None and claim.lr is not None and run.lr is None:
         position = run.time / claim.lr
         if np.any(np.abs(position - np.rint(position)) > 1e-6 * np.maximum(1.0, 1e-6 * position)):
@@ -130,7 +130,8 @@ def same_rule(one: tuple[str, str], other: tuple[str, str]) -> bool:
     return one == other or claims.NOT_TOLD in (one, other)
 
 
-def _named_rule(rule: tuple[str, str]) -> str:
+def named_rule(rule: tuple[str, str]) -> str:
+    """A rule in words."""
     if rule == ("gd", "epochs"):
         return "SGD in epochs"
     return {"flow": "the gradient flow", "gd": "gradient descent"}.get(rule[0], rule[0])

@@ -11,7 +11,7 @@ from dynsim import claims, coverage, grouping
 from dynsim.checks import AssumptionError, Floats
 from dynsim.coverage import Coverage
 from dynsim.floors import Floor, Part
-from dynsim.judgement import Case, ClassVerdict, same_rule
+from dynsim.judgement import Case, ClassVerdict, named_rule, same_rule
 from dynsim.network import Network
 from dynsim.theory import prediction
 from dynsim.theory.prediction import Prediction
@@ -19,6 +19,22 @@ from dynsim.theory.solutions import RandomBatches
 from dynsim.trajectory import Trajectory
 
 Mask = NDArray[np.bool_]
+
+
+def law_of(theory: object) -> Prediction | None:
+    """The exact law of SGD that a theory is: a prediction of it, or the table that one gives."""
+    if isinstance(theory, Prediction):
+        return theory if theory.law == "sgd" else None
+    if not isinstance(theory, Trajectory) or theory.meta.get("law") != "sgd":
+        return None
+    start, data = theory.start, theory.data
+    if start is None or data is None:
+        return None
+    law = prediction.predict(
+        start, data, loss=theory.loss_name, law="sgd", lr=theory.lr, batch_size=theory.meta["batch_size"]
+    )
+    # A table that has been changed since is only a table.
+    return law if np.array_equal(law.at(theory.time).logits, theory.logits) else None
 
 
 def judge(theory: Prediction, run: Trajectory) -> tuple[Case, dict[str, ClassVerdict], str, str, Coverage | None]:
@@ -73,9 +89,11 @@ def _contradiction(theory: Prediction, run: Trajectory) -> str:
     assert theory.lr is not None
     if run.lr is not None and not np.isclose(theory.lr, run.lr, rtol=1e-12):
         return f"the theory is that of lr = {theory.lr:g}, the run was trained with lr = {run.lr:g}"
-    if run.meta.get("batch_size") != 1 or not same_rule(("gd", "replacement"), claims.rule_of(run)):
-        size = run.meta.get("batch_size") or "all the points"
-        return f"the theory is that of batches of one point, drawn with replacement; the run has batches of {size}"
+    theirs = "the theory is that of batches of one point, drawn with replacement"
+    if run.meta.get("batch_size") != 1:
+        return f"{theirs}; the run has batches of {run.meta.get('batch_size') or 'all the points'}"
+    if not same_rule(("gd", "replacement"), claims.rule_of(run)):
+        return f"{theirs}; the run is one of {named_rule(claims.rule_of(run))}"
     return ""
 
 

@@ -1,6 +1,7 @@
 """`predict` and `compare` with the exact law of SGD: many runs, one run, and what is refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -72,11 +73,23 @@ def test_other_rules_contradict():
         "the run has batches of 2": runs(3, batch_size=2),
         "the run has batches of all the points": runs(3, batch_size=None),
         "trained with hinge": runs(3, loss="hinge"),
-        "drawn with replacement; the run has batches of 1": runs(3, sampling="epochs"),
+        "drawn with replacement; the run is one of SGD in epochs": runs(3, sampling="epochs"),
+        "drawn with replacement; the run is one of momentum": runs(3, optimizer="momentum", momentum=0.5),
     }
     for reason, run in cases.items():
         found = compare(theory, run)
         assert found.verdict == Verdict.DISAGREES and reason in found.reason
+
+
+def test_a_table_of_the_law_is_the_law():
+    run = RUNS["cross_entropy"]
+    theory = predict(network(points()), points(), lr=LR, batch_size=1)
+    table = theory.at(LR * np.arange(0, 401, 40))
+    assert compare(table, run).coverage.tests == compare(theory, run).coverage.tests
+    assert compare(table, runs(3, batch_size=2)).verdict == Verdict.DISAGREES
+    changed = replace(table, logits=1.01 * table.logits)
+    with pytest.raises(ValueError, match=r"theory must give logits of shape \(19, 2000, 2\)"):
+        compare(changed, run)
 
 
 def test_one_run_is_not_enough():
