@@ -43,7 +43,7 @@ def say(text: str) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.laws",
+        prog="benchmark laws",
         description="Time the laws of dynsim beside solve_ivp and diffrax, and write docs/benchmarks-laws.md.",
     )
     parser.add_argument("--quick", action="store_true", help="smaller problems, in under 20 seconds")

@@ -17,7 +17,7 @@ from benchmarks.neighbours import disturbed
 
 _HEAD = """# Benchmarks of the laws
 
-Written by `python -m benchmarks.laws`; a change by hand is lost with the next run. Seconds depend on the machine,
+Written by `./scripts/benchmark laws`; a change by hand is lost with the next run. Seconds depend on the machine,
 ratios less.
 """
 
