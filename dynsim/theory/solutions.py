@@ -90,7 +90,8 @@ class ClosedForm:
             for k in np.argwhere(served).tolist():
                 only = np.zeros_like(served)
                 only[tuple(k)] = True
-                u[(slice(None), *k)] = modes.logit(times, **self._arguments(only))
+                place: Any = (slice(None), *k)
+                u[place] = modes.logit(times, **self._arguments(only))
         valid = np.inf if self.loss_name != "squared" or np.all(self.start <= 1) else 0.0
         return Said(self.system.by_point(u), valid)
 
