@@ -61,17 +61,35 @@ def step_size(system: System, run: Trajectory, lr: float, steps: NDArray[np.int6
 def _integrated(system: System, loss: Loss, lr: float, steps: NDArray[np.int64], divided: int) -> Floats:
     """Logits of the second-order flow at lr x steps, by the classical Runge-Kutta method.
 
-    Its steps, and the distance of the differences along the flow, are divided by so much.
+    Its steps are as long as they may be, and those, and the distance of the differences along the flow, are divided
+    by so much. Records closer together than a step are interpolated with the slopes at its ends, to the same order.
     """
-    state, rows, now = system.start(), [], 0
     field = partial(_direction, system, loss, lr, _NEAR * lr / divided)
-    for k in steps.tolist():
-        parts = divided * -(-(k - now) // _COVERED)
+    longest = _COVERED // divided
+    state, rows, now, place = system.start(), [], 0, 0
+    while place < len(steps):
+        last = max(place, int(np.searchsorted(steps, now + longest, side="right")) - 1)
+        gap = int(steps[last]) - now
+        parts = -(-gap // longest) if gap >= longest else divided * (gap > 0)
+        before = state
         for _ in range(parts):
-            state = _runge_kutta(field, state, lr * (k - now) / parts)
-        now = k
+            state = _runge_kutta(field, state, lr * gap / parts)
+        if last > place:
+            slopes = field(before), field(state)
+            for k in steps[place:last].tolist():
+                rows.append(system.logits(_between(before, state, *slopes, (k - now) / gap, lr * gap)))
         rows.append(system.logits(state))
+        now, place = now + gap, last + 1
     return np.stack(rows)
+
+
+def _between(before: State, after: State, slope: State, then: State, share: float, length: float) -> State:
+    """The cubic with these ends and slopes, at a share of the way."""
+    rest = 1.0 - share
+    a, b = rest**2 * (1.0 + 2.0 * share), share**2 * (1.0 + 2.0 * rest)
+    c, d = length * share * rest**2, -length * share**2 * rest
+    parts = zip(before, after, slope, then, strict=True)
+    return tuple(a * p + b * q + c * f + d * g for p, q, f, g in parts)
 
 
 def _runge_kutta(field: Callable[[State], State], state: State, length: float) -> State:

@@ -191,3 +191,18 @@ def test_a_table_of_it_has_the_same_floor():
     table, direct = compare(theory.at(run.time), run), compare(theory, run)
     assert table.verdict == direct.verdict == Verdict.AGREES
     assert table.parts["step size"] == direct.parts["step size"]
+
+
+def test_records_at_every_step_are_as_good():
+    """Between the steps of the integration records are interpolated: the floor is that of fewer records."""
+    data = points()
+    network = init.class_aligned(data, 8, initial=0.05, imbalance=0.3, rng=1)
+    theory = predict(network, data, law="modified_flow", lr=0.05)
+    parts = []
+    for record in ("all", np.arange(0, 121, 8)):
+        found = compare(theory, train(network, data, lr=0.05, steps=120, record=record))
+        assert found.verdict == Verdict.AGREES
+        parts.append([found.parts[name][0] for name in ("step size", "step size, remainder")])
+    # The largest of more records may be larger, but by little: the curve is smooth.
+    assert parts[1][0] <= parts[0][0] <= 1.05 * parts[1][0]
+    assert parts[0][1] <= 0.01 * parts[0][0]

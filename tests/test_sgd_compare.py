@@ -159,3 +159,9 @@ def test_the_band_is_drawn():
         heights = band.get_paths()[0].vertices[:, 1]
         ends = 1 / (1 + np.exp(-margins))
         assert np.isclose(heights.min(), ends.min()) and np.isclose(heights.max(), ends.max())
+
+
+def test_a_class_without_units_never_gets_there():
+    start = Network((network(points()).W[::2], network(points()).Z[::2]))
+    reached = predict(start, points(), lr=LR, batch_size=1).time_to(0.8)
+    assert np.isfinite(reached[0]) and reached[1] == np.inf

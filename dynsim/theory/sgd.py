@@ -279,11 +279,17 @@ class SGDLaw:
             out[np.isnan(out) & (read.margins(state) >= margin)] = k
             if k >= most or not np.isnan(out).any():
                 break
-            if k % _LOOK == _LOOK - 1 and _same(before, state):
-                out[np.isnan(out)] = np.inf
-                break
+            if k % _LOOK == _LOOK - 1:
+                out[np.isnan(out) & self._still(before, state)] = np.inf
             before = state
         return out
+
+    def _still(self, before: State, state: State) -> NDArray[np.bool_]:
+        """Which classes a draw has not moved, (..., c): those will not move any more."""
+        same = [a == b for a, b in zip(before, state, strict=True)]
+        if isinstance(self.system, Modes):
+            return np.asarray(np.all(same, axis=0))
+        return np.asarray(same[0].all(axis=(-2, -1)))
 
 
 class _Reader(NamedTuple):
