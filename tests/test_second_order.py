@@ -203,6 +203,6 @@ def test_records_at_every_step_are_as_good():
         found = compare(theory, train(network, data, lr=0.05, steps=120, record=record))
         assert found.verdict == Verdict.AGREES
         parts.append([found.parts[name][0] for name in ("step size", "step size, remainder")])
-    # The largest of more records may be larger, but by little: the curve is smooth.
+    # The largest of more records may be larger, but by little: the curves are smooth.
     assert parts[1][0] <= parts[0][0] <= 1.05 * parts[1][0]
-    assert parts[0][1] <= 0.01 * parts[0][0]
+    assert parts[1][1] <= parts[0][1] <= 1.2 * parts[1][1]
