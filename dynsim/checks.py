@@ -123,6 +123,16 @@ def times(name: str, value: ArrayLike, *, infinite: bool = False) -> Floats:
     return out
 
 
+def broadcast(**arguments: Floats) -> list[Floats]:
+    """Named arrays in their common shape, or a ValueError that names them."""
+    try:
+        return list(np.broadcast_arrays(*arguments.values()))
+    except ValueError as error:
+        shapes = ", ".join(str(a.shape) for a in arguments.values())
+        *most, last = arguments
+        raise ValueError(f"{', '.join(most)} and {last} must broadcast to one shape, got {shapes}") from error
+
+
 def frozen(values: NDArray[Any]) -> NDArray[Any]:
     """A read-only copy, its last axis contiguous."""
     out = np.array(values, order="C")

@@ -219,14 +219,7 @@ def _cell(values: Values, path: Floats, error: Floats, margin: Floats, levels: F
         # The law may have diverged: there is nothing to hold the runs against.
         u, tolerance = np.zeros(len(u)), np.full(len(u), np.inf)
     first, last, low, high = _matches(u, tolerance, margin)
-    stray = (first > last) | np.isnan(margin)
-    beyond = np.zeros(stray.shape, dtype=bool)
-    if stray.any():
-        # A value of the law after all, but one left out as too improbable?
-        order = np.argsort(path, kind="stable")
-        least, most, *_ = _matches(path[order], error[order], margin)
-        beyond = stray & (least <= most) & ~np.isnan(margin)
-        stray = stray & ~beyond
+    stray, beyond = _strays((first > last) | np.isnan(margin), path, error, margin)
     total = np.append(0.0, np.cumsum(values.probability))
     rest = np.append(np.cumsum(values.probability[::-1])[::-1], 0.0)
     lower, upper = _edges(u, total, levels)
@@ -247,6 +240,18 @@ def _cell(values: Values, path: Floats, error: Floats, margin: Floats, levels: F
         one & ~stray & ~beyond,
         np.where(stray, 1.0, np.where(beyond, 0.0, tail)),
     )
+
+
+def _strays(
+    lost: NDArray[np.bool_], path: Floats, error: Floats, margin: Floats
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Of margins that are no probable value: those that are none at all, and those left out as improbable."""
+    if not lost.any():
+        return lost, lost
+    order = np.argsort(path, kind="stable")
+    least, most, *_ = _matches(path[order], error[order], margin)
+    beyond = lost & (least <= most) & ~np.isnan(margin)
+    return lost & ~beyond, beyond
 
 
 def _edges(u: Floats, total: Floats, levels: Floats) -> tuple[Counts, Counts]:

@@ -70,7 +70,7 @@ def prepare(theory: Any, run: Trajectory, tolerance: float | None) -> Case:
         raise ValueError(f"empirical must be a Trajectory, got {type(run).__name__}")
     for name, given in (("theory", theory), ("empirical", run)):
         if isinstance(given, Trajectory):
-            _check_form(name, given)
+            check_form(name, given)
     groups, whole = grouping.groups(run), run
     run = grouping.one_logit(run)
     claim = claims.evaluate(theory, run, whole)
@@ -95,7 +95,8 @@ def prepare(theory: Any, run: Trajectory, tolerance: float | None) -> Case:
     return _with_dynamics(case, claim)
 
 
-def _check_form(name: str, run: Trajectory) -> None:
+def check_form(name: str, run: Trajectory) -> None:
+    """Refuse a trajectory whose networks have different clocks or weights."""
     if run.time.ndim > 1 or run.weights.ndim > 1:
         what = "lr" if run.time.ndim > 1 else "set of weights"
         raise ValueError(f"{name} must have one {what} for all its networks; compare one by one, run.member(i)")
@@ -175,19 +176,27 @@ def _sharpened(case: Case, claim: Claim) -> Case:
     if np.any(np.diff(steps) <= 0):
         # Records closer than lr: only beside a map of another lr, which is a contradiction already.
         return case
-    sound = run.time <= floors.sound_until(claim.system, run, lr, int(steps[-1]))
-    case = replace(case, response=floors.response(claim.system, run, lr, steps))
+    return _with_steps(case, claim, claim.system, float(lr), steps, terms)
+
+
+def _with_steps(
+    case: Case, claim: Claim, system: System, lr: float, steps: NDArray[np.int64], terms: int
+) -> Case:
+    """The floor of a run whose steps are known."""
+    run = case.run
+    sound = run.time <= floors.sound_until(system, run, lr, int(steps[-1]))
+    case = replace(case, response=floors.response(system, run, lr, steps))
     case = replace(case, within=case.within & sound, outside=case.outside if np.all(sound) else claims.OVERSHOT)
     # The extrapolation of a flow over several step sizes multiplies rounding errors by up to 16.
-    parts = (*case.floor.parts, *_noise(claim.system, run, lr, steps, terms, 1.0 if claim.order is None else 16.0))
+    parts = (*case.floor.parts, *_noise(system, run, lr, steps, terms, 1.0 if claim.order is None else 16.0))
     sharper = replace(case, floor=Floor(parts, case.floor.shape))
     if claim.order is None:
         return sharper
     if claim.order == 2:
-        beyond = second_order.step_size(claim.system, run, lr, steps)
+        beyond = second_order.step_size(system, run, lr, steps)
         return replace(case, floor=Floor((*parts, *beyond), case.floor.shape))
     for level in _HALVINGS:
-        shift, rest = floors.step_size(claim.system, run, lr, steps, level)
+        shift, rest = floors.step_size(system, run, lr, steps, level)
         sharper = replace(case, floor=Floor((*parts, shift, rest), case.floor.shape))
         without = replace(case, floor=Floor((*parts, shift), case.floor.shape))
         if _settled(sharper, without) or steps[-1] * 2 ** (level + 2) > _MOST_STEPS:

@@ -11,7 +11,7 @@ from dynsim import claims, coverage, grouping
 from dynsim.checks import AssumptionError, Floats
 from dynsim.coverage import Coverage
 from dynsim.floors import Floor, Part
-from dynsim.judgement import Case, ClassVerdict, named_rule, same_rule
+from dynsim.judgement import Case, ClassVerdict, check_form, named_rule, same_rule
 from dynsim.network import Network
 from dynsim.theory import prediction
 from dynsim.theory.prediction import Prediction
@@ -45,6 +45,7 @@ def judge(theory: Prediction, run: Trajectory) -> tuple[Case, dict[str, ClassVer
     ValueError
         If the networks of the theory differ, or the points are not those of the run.
     """
+    check_form("empirical", run)
     theory = _of_one_start(theory)
     groups = grouping.groups(run)
     contradiction = _contradiction(theory, run)
@@ -60,7 +61,10 @@ def judge(theory: Prediction, run: Trajectory) -> tuple[Case, dict[str, ClassVer
     solution = theory.solution
     assert isinstance(solution, RandomBatches) and run.step is not None
     told = replace(run, start=theory.network, data=theory.data)
-    found = coverage.coverage(run, solution.law(int(run.step[-1])), unit=coverage.rounding_unit(told))
+    # However many axes the ensemble has, its networks are so many runs.
+    flat = run.logits.reshape(len(run.time), -1, *run.logits.shape[1 + len(run.ensemble) :])
+    law, unit = solution.law(int(run.step[-1])), coverage.rounding_unit(told)
+    found = coverage.coverage(replace(run, logits=flat), law, unit=unit)
     resolved = np.maximum(found.rate_resolution, found.frequency_resolution)
     by_class = {
         name: ClassVerdict(found.verdict, found.reason, float(size))

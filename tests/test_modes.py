@@ -389,3 +389,20 @@ def test_logits_that_are_never_reached(logit, initial, loss, time, imbalance):
 def test_an_integer_beyond_all_floats_is_refused():
     with pytest.raises(ValueError, match=r"^time must be at least 0, got 1000000"):
         modes.logit(10**400, initial=0.1, rate=1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"depth": 0}, r"^depth must be at least 1 \(the number of weight layers, 2 with one hidden\), got 0$"),
+        ({"depth": True}, r"^depth must be numbers, got True$"),
+        ({"depth": np.nan}, r"^depth must be finite, got nan$"),
+        ({"depth": np.inf}, r"^depth must be finite, got inf$"),
+        ({"classes": True}, r"^classes must be numbers, got True$"),
+        ({"classes": 0}, r"^classes must be whole numbers of at least 2, or None for one output, got 0$"),
+    ],
+)
+def test_depths_and_classes_that_mean_nothing(change, message):
+    for function in (modes.logit, modes.time_to):
+        with pytest.raises(ValueError, match=message):
+            function(1.0, **({"initial": 0.1, "rate": 1.0} | change))

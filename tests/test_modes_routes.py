@@ -95,3 +95,17 @@ def test_many_starts_at_once(law):
     condition = 1.0 + (np.abs(shifted / few - 1.0) + np.abs(from_start / few - 1.0)) / 1e-7
     # The condition numbers are differences, good to some percent.
     assert np.all(np.abs(many[::40, ::3] / few - 1.0) <= 2.2 * UNIT * condition)
+
+
+@pytest.mark.parametrize("law", [{"imbalance": 0.3}, {"depth": 3}, {}], ids=str)
+def test_one_start_at_times_in_no_order_or_in_a_column(law):
+    times = np.linspace(0.0, 60.0, 6_000)
+    order = np.random.default_rng(2).permutation(6_000)
+    law = {"initial": 0.01, "rate": 0.4} | law
+    whole = modes.logit(times, **law)
+    np.testing.assert_allclose(modes.logit(times[order], **law), whole[order], rtol=2e-13)
+    for shape in ((6_000, 1), (60, 100)):
+        np.testing.assert_allclose(modes.logit(times.reshape(shape), **law), whole.reshape(shape), rtol=2e-13)
+    one = {name: [[value]] for name, value in law.items()}
+    assert modes.logit(times.reshape(60, 100), **one).shape == (60, 100)
+    assert modes.logit(times, **one).shape == (1, 6_000)

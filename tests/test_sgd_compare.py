@@ -165,3 +165,15 @@ def test_a_class_without_units_never_gets_there():
     start = Network((network(points()).W[::2], network(points()).Z[::2]))
     reached = predict(start, points(), lr=LR, batch_size=1).time_to(0.8)
     assert np.isfinite(reached[0]) and reached[1] == np.inf
+
+
+def test_ensembles_of_any_shape_but_one_clock_and_one_set_of_weights():
+    theory = predict(network(points()), points(), lr=LR, batch_size=1)
+    flat = RUNS["cross_entropy"]
+    without = dict.fromkeys(("network", "start", "outcome", "stopped"))
+    folded = replace(flat, logits=flat.logits.reshape(len(flat.step), 40, 50, 2), **without)
+    assert compare(theory, folded).coverage.inside.tolist() == compare(theory, flat).coverage.inside.tolist()
+    with pytest.raises(ValueError, match=r"empirical must have one lr for all its networks"):
+        compare(theory, runs(3, lr=[0.05, 0.06, 0.05]))
+    with pytest.raises(ValueError, match=r"empirical must have one set of weights for all its networks"):
+        compare(theory, runs(3, weights=[[0.7, 0.3]] * 2 + [[0.6, 0.4]]))

@@ -13,7 +13,7 @@ from scipy import special
 from dynsim import checks
 from dynsim.checks import Floats
 
-__all__ = ["broadcast", "lower_bound", "upper_bound"]
+__all__ = ["lower_bound", "upper_bound"]
 
 # From here on e^u and e^u - 1 are one float, and what is added to them in logarithms rounds away.
 _LARGE, _HUGE = 600.0, 1e300
@@ -54,7 +54,7 @@ def upper_bound(time: ArrayLike, *, initial: ArrayLike, rate: ArrayLike, imbalan
     >>> upper_bound([0.0, 1.0, 100.0], initial=0.01, rate=1.0).round(6)
     array([0.01    , 1.391301, 9.23034 ])
     """
-    t, u0, kappa, C = broadcast(
+    t, u0, kappa, C = checks.broadcast(
         time=checks.nonnegative("time", time, infinite=True),
         initial=checks.array("initial", initial),
         rate=checks.positive("rate", rate),
@@ -100,7 +100,7 @@ def lower_bound(time: ArrayLike, *, initial: ArrayLike, rate: ArrayLike) -> Floa
     >>> lower_bound([0.0, 1.0, 100.0], initial=0.01, rate=1.0).round(6)
     array([0.01    , 0.026727, 5.20081 ])
     """
-    t, u0, kappa = broadcast(
+    t, u0, kappa = checks.broadcast(
         time=checks.nonnegative("time", time, infinite=True),
         initial=checks.positive("initial", initial),
         rate=checks.positive("rate", rate),
@@ -113,13 +113,3 @@ def lower_bound(time: ArrayLike, *, initial: ArrayLike, rate: ArrayLike) -> Floa
         bound = np.log1p(np.where(x < 1.0, (x0 * half) * half, x))
         beyond = np.logaddexp(u0, np.log(2.0) + np.log(kappa) + np.log(t))
     return np.asarray(np.where((u0 < _LARGE) & (turn < _HUGE), bound, beyond))
-
-
-def broadcast(**arguments: Floats) -> list[Floats]:
-    """Named arrays in their common shape, or a ValueError that names them."""
-    try:
-        return list(np.broadcast_arrays(*arguments.values()))
-    except ValueError as error:
-        shapes = ", ".join(str(a.shape) for a in arguments.values())
-        *most, last = arguments
-        raise ValueError(f"{', '.join(most)} and {last} must broadcast to one shape, got {shapes}") from error

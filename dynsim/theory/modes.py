@@ -115,8 +115,15 @@ def logit(
     sorted_ = along.in_order(times)
     checked = times if sorted_ else checks.nonnegative("time", time, infinite=True)
     given = arguments.checked("time", checked, initial, rate, imbalance, depth, norm, loss, classes)
-    if sorted_ and times.size >= _MANY and all(a.size == 1 and a.ndim <= 1 for a in given[1:]):
-        return _one_start(given, loss)
+    if checked.size >= _MANY and all(a.size == 1 and a.ndim <= checked.ndim for a in given[1:]):
+        if sorted_:
+            return _one_start(given, loss)
+        if _universal(given, loss) is None:
+            # Sorting costs less than what it saves, but beside a table.
+            order = np.argsort(checked, axis=None)
+            out = np.empty(checked.size)
+            out[order] = _one_start(given._replace(value=checked.ravel()[order]), loss)
+            return out.reshape(checked.shape)
     return _at_once(given, loss)
 
 
@@ -223,6 +230,7 @@ def _from_tables(given: Mode, weight: float) -> Floats:
 
 def _one_start(given: Mode, loss: str) -> Floats:
     """One curve at sorted times: where these are many, by piecewise polynomials."""
+    scalars = Mode(*(a.reshape(()) if a is not given.value else a for a in given))
     kinks: list[float] = []
     if loss == "hinge":
         end = Mode(np.ones(1), *(a.reshape(1) for a in given[1:]))
@@ -233,7 +241,7 @@ def _one_start(given: Mode, loss: str) -> Floats:
         ).tolist()
 
     def curve(time: Floats) -> Floats:
-        return _at_once(given._replace(value=time), loss)
+        return _at_once(scalars._replace(value=time), loss)
 
     return along.evaluate(curve, given.value, kinks=kinks)
 

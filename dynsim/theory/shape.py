@@ -19,7 +19,7 @@ from scipy import special
 
 from dynsim import checks
 from dynsim.checks import Floats
-from dynsim.theory.bounds import broadcast, lower_bound, upper_bound
+from dynsim.theory.bounds import lower_bound, upper_bound
 from dynsim.theory.evaluation.special import bracketed_newton
 
 __all__ = [
@@ -90,7 +90,7 @@ def inflection(depth: ArrayLike = 2, *, imbalance: ArrayLike = 0.0, classes: Arr
     >>> inflection(imbalance=[0.0, 0.5, 1.0]).logit.round(6)
     array([ 0.888368,  0.645745, -1.515628])
     """
-    layers, C, n = broadcast(
+    layers, C, n = checks.broadcast(
         depth=_depths(depth),
         imbalance=checks.nonnegative("imbalance", imbalance, infinite=True),
         classes=_classes(classes),
@@ -282,7 +282,7 @@ def asymptote(
     if not np.all(t > np.e):
         raise ValueError(f"time must be larger than e, got {t[~(t > np.e)][0]:.10g}")
     log_rate, layers = _log_rate(rate, depth, norm, classes)
-    t, log_rate, layers = broadcast(time=t, rate=log_rate, depth=layers)
+    t, log_rate, layers = checks.broadcast(time=t, rate=log_rate, depth=layers)
     out, finite, a = np.full(t.shape, np.inf), t < np.inf, 2.0 - 2.0 / layers
     log_t, a = np.log(t[finite]), a[finite]
     beyond = a * np.log(log_t) + log_rate[finite]
@@ -294,7 +294,7 @@ def _log_rate(
     rate: ArrayLike, depth: ArrayLike, norm: ArrayLike, classes: ArrayLike | None
 ) -> tuple[Floats, Floats]:
     """log K, with the factor that a softmax puts there, and N."""
-    kappa, N, size, n = broadcast(
+    kappa, N, size, n = checks.broadcast(
         rate=checks.positive("rate", rate),
         depth=_depths(checks.positive("depth", depth)),
         norm=checks.positive("norm", norm),

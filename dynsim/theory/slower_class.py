@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 from dynsim import checks
 from dynsim.checks import Floats
 from dynsim.theory import modes
-from dynsim.theory.bounds import broadcast
 
 
 class TimeRatio(NamedTuple):
@@ -83,14 +82,14 @@ def time_ratio(
         if bad.any():
             level = np.broadcast_to(np.asarray(logit, dtype=float), length.shape)[bad][0]
             raise ValueError(f"logit must be reached by both classes at a finite time above 0, got {level:.10g}")
-    plain, first, second = broadcast(rate=plain, time_1=way[0], time_2=way[1])
+    plain, first, second = checks.broadcast(rate=plain, time_1=way[0], time_2=way[1])
     factor = np.asarray(second / first)
     return TimeRatio(np.asarray(plain * factor), plain.copy(), factor)
 
 
 def _plain_ratio(rate: tuple[ArrayLike, ArrayLike], norm: tuple[ArrayLike, ArrayLike], depth: ArrayLike) -> Floats:
     """K1/K2."""
-    kappa1, kappa2, norm1, norm2, N = broadcast(
+    kappa1, kappa2, norm1, norm2, N = checks.broadcast(
         rate_1=checks.positive("rate", rate[0]),
         rate_2=checks.positive("rate", rate[1]),
         norm_1=checks.positive("norm", norm[0]),

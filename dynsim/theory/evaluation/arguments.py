@@ -55,9 +55,9 @@ def checked(
         _limited("initial", checks.array("initial", initial), f"between {_LOWEST:g} and {_LARGEST:g}"),
         checks.positive("rate", rate),
         _limited("imbalance", checks.nonnegative("imbalance", imbalance), f"at most {_LARGEST:g}"),
-        checks.positive("depth", depth),
+        _true_numbers("depth", depth),
         checks.positive("norm", norm),
-        np.zeros(()) if classes is None else checks.positive("classes", classes),
+        np.zeros(()) if classes is None else _true_numbers("classes", classes),
     )
     try:
         np.broadcast_shapes(*(a.shape for a in arrays))
@@ -76,6 +76,13 @@ def checked(
             f"got {few.initial[fixed][0]:.10g}"
         )
     return arrays
+
+
+def _true_numbers(name: str, values: ArrayLike) -> Floats:
+    """Finite numbers; True is not taken for one layer, nor for one class."""
+    if isinstance(values, (bool, np.bool_)):
+        raise ValueError(f"{name} must be numbers, got {values!r}")
+    return checks.array(name, values)
 
 
 def broadcast(arrays: Mode) -> Mode:
