@@ -1,0 +1,47 @@
+"""The numbers that docs/theory.md prints, as it prints them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import special
+
+from dynsim.theory import modes, shape
+from dynsim.theory.slower_class import time_ratio
+
+TEXT = " ".join((Path(__file__).parent.parent / "docs" / "theory.md").read_text(encoding="utf-8").split())
+
+
+def printed(value, digits):
+    """A number below 1 without its zero, as in the paper."""
+    return f"{value:.{digits}f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.{digits}f}"
+
+
+def test_inflections_of_every_depth():
+    found = shape.inflection([2, 3, 4, 8, np.inf])
+    logits = [printed(u, 7) for u in found.logit.tolist()]
+    assert f"u* -log 2 {' '.join(logits)}" in TEXT
+    assert f"P* 1/3 {' '.join(printed(P, 7) for P in found.confidence.tolist())}" in TEXT
+
+
+def test_where_the_plateau_vanishes():
+    C = shape.CRITICAL_IMBALANCE
+    # Where the two positive roots merge, half of the digits are lost: a little below.
+    roots = shape.inflections(C * (1 - 1e-12)).logit[1:]
+    u = roots.mean()
+    assert np.ptp(roots) < 1e-5
+    wanted = f"C* = max Phi^{{1/2}} = {printed(C, 7)}, at u = {printed(u, 7)}, P = {printed(special.expit(u), 7)}."
+    assert wanted in TEXT
+    assert f"from {shape.inflections(1e-200).logit[0]:.4f} (C -> 0)" in TEXT
+
+
+def test_how_slowly_the_asymptote_comes():
+    three, four = (float(shape.asymptote(1e6, rate=1.0, terms=n)) for n in (3, 4))
+    logit = float(modes.logit(1e6, initial=1e-3, rate=1.0))
+    assert f"they give {three:.2f} at t = 1e6, four terms {four:.3f}, the logit is {logit:.3f}" in TEXT
+
+
+@pytest.mark.parametrize("start", [1e-10, 1e-100])
+def test_the_factor_of_small_starts(start):
+    found = time_ratio(special.logit(0.9), initial=(start, 3 * start), rate=1.0).factor
+    assert f"{printed(float(found), 3)} at u0 = {start:g}" in TEXT
