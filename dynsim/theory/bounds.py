@@ -88,7 +88,7 @@ def lower_bound(time: ArrayLike, *, initial: ArrayLike, rate: ArrayLike) -> Floa
     -------
     ndarray
         The bounds, in the shape to which the arguments broadcast (0-d for numbers); the relative error is
-        below 2e-15 times 1 + |log u0| where the bound is below 1, and below 2e-15 where it is above.
+        below 2e-15 times 1 + |log u0| e^-bound, as the last digits of so small a start and of kappa t decide.
 
     Raises
     ------

@@ -309,6 +309,8 @@ def iterate(state: Mode, step: Floats, loss: Loss) -> Iterator[Mode]:
 
 
 def advance(state: Mode, e: Floats) -> Mode:
-    """One step: S <- S (1 + e)^2, D <- D (1 - e)^2."""
-    square = 1.0 + e * e
-    return Mode(state.u * square + 2.0 * e * state.R, state.R * square + 2.0 * e * state.u)
+    """One step: S <- S (1 + e)^2, D <- D (1 - e)^2.
+
+    What a step adds comes last: 1 + e^2 would round the same way at every step where e is constant.
+    """
+    return Mode(state.u + e * (e * state.u + 2.0 * state.R), state.R + e * (e * state.R + 2.0 * state.u))

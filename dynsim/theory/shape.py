@@ -31,6 +31,7 @@ __all__ = [
 #: with k(u) = 3 sigma(u) - 1.
 CRITICAL_IMBALANCE = 0.5852119533636459
 
+_FINITE = float(np.finfo(np.float64).max)
 # Between these lies the inflection at a negative logit, whatever the imbalance.
 _LEAST, _LOG_HALF = -1.8, -float(np.log(2.0))
 # The logit at which the two positive inflections merge.
@@ -281,19 +282,24 @@ def asymptote(
     t = checks.array("time", time, infinite=True)
     if not np.all(t > np.e):
         raise ValueError(f"time must be larger than e, got {t[~(t > np.e)][0]:.10g}")
-    log_rate, layers = _log_rate(rate, depth, norm, classes)
-    t, log_rate, layers = checks.broadcast(time=t, rate=log_rate, depth=layers)
-    out, finite, a = np.full(t.shape, np.inf), t < np.inf, 2.0 - 2.0 / layers
-    log_t, a = np.log(t[finite]), a[finite]
-    beyond = a * np.log(log_t) + log_rate[finite]
-    out[finite] = log_t + beyond + (a * (beyond - 1.0) / log_t if wanted == 4 else 0.0)
+    kappa, rest, layers = _rate(rate, depth, norm, classes)
+    t, kappa, rest, layers = checks.broadcast(time=t, rate=kappa, rest=rest, depth=layers)
+    out, finite = np.full(t.shape, np.inf), t < np.inf
+    t, kappa, rest, a = t[finite], kappa[finite], rest[finite], 2.0 - 2.0 / layers[finite]
+    log_t = np.log(t)
+    with np.errstate(over="ignore"):
+        # One logarithm: two may cancel, each as large as 690.
+        product = t * kappa
+    first = np.where(product < np.inf, np.log(np.minimum(product, _FINITE)), log_t + np.log(kappa))
+    bend = a * np.log(log_t) + rest
+    out[finite] = first + bend + (a * (first - log_t + bend - 1.0) / log_t if wanted == 4 else 0.0)
     return out
 
 
-def _log_rate(
+def _rate(
     rate: ArrayLike, depth: ArrayLike, norm: ArrayLike, classes: ArrayLike | None
-) -> tuple[Floats, Floats]:
-    """log K, with the factor that a softmax puts there, and N."""
+) -> tuple[Floats, Floats, Floats]:
+    """kappa, the logarithm of what makes K of it (with the factor that a softmax puts there), and N."""
     kappa, N, size, n = checks.broadcast(
         rate=checks.positive("rate", rate),
         depth=_depths(checks.positive("depth", depth)),
@@ -303,4 +309,4 @@ def _log_rate(
     if classes is not None and not np.all(N == 2.0):
         raise ValueError(f"depth must be 2 where classes is given, got {N[N != 2.0][0]:.10g}")
     softmax = 0.0 if classes is None else 0.5 * (np.log(n) + np.log(n - 1.0))
-    return np.log(N) + np.log(kappa) + (2.0 / N - 1.0) * np.log(size) + softmax, N
+    return kappa, np.log(N) + (2.0 / N - 1.0) * np.log(size) + softmax, N
