@@ -211,6 +211,12 @@ def write(path: Path, found: Iterator[Row]) -> int:
 
 def found(function: str, loss: str, kind: str, count: int) -> Iterator[Row]:
     """The rows of one table of scripts/accuracy.py."""
+    if loss:
+        return rows(function, loss, kind, count)
     if function == "inflection":
         return inflection_rows(kind, count)
-    return rows(function, loss, kind, count) if loss else inverse_rows(count)
+    if function == "log_ei_inverse":
+        return inverse_rows(count)
+    import accuracy_others
+
+    return accuracy_others.rows(function, kind, count)
