@@ -81,10 +81,22 @@ def test_wrong_times_among_many_are_found(bad, message):
 
 
 @pytest.mark.parametrize(
-    "law", [{}, {"loss": "exponential"}, {"classes": 7}, {"depth": 5}, {"depth": 40.5}], ids=str
+    "law",
+    [
+        {},
+        {"loss": "exponential"},
+        {"classes": 7},
+        {"depth": 5},
+        {"depth": 40.5},
+        {"imbalance": 0.3},
+        {"imbalance": 5e-3, "loss": "exponential"},
+        {"imbalance": 20.0, "classes": 5},
+        {"imbalance": 1e-6},
+    ],
+    ids=str,
 )
 def test_many_starts_at_once(law):
-    """The table of a depth is made for 50,000 values and more; the values are those of a few."""
+    """The table of a depth or an imbalance is made for 50,000 values and more; the values are those of a few."""
     random = np.random.default_rng(1)
     initial, rate = 10 ** random.uniform(-6, 1.5, (6_000, 1)), 10 ** random.uniform(-2, 2, (6_000, 1))
     times = 10 ** random.uniform(-3, 4, (6_000, 10))

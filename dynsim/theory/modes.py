@@ -30,7 +30,16 @@ from numpy.typing import ArrayLike
 
 from dynsim import checks
 from dynsim.checks import Floats
-from dynsim.theory.evaluation import along, arguments, deep, single_layer, two_layers, universal, universal_deep
+from dynsim.theory.evaluation import (
+    along,
+    arguments,
+    deep,
+    single_layer,
+    two_layers,
+    universal,
+    universal_deep,
+    universal_imbalanced,
+)
 from dynsim.theory.evaluation.arguments import Mask, Mode
 from dynsim.theory.evaluation.special import log_ei_inverse
 from dynsim.theory.shape import inflection
@@ -203,25 +212,31 @@ def time_to(
 
 def _universal(given: Mode, loss: str) -> float | None:
     """The weight of the one function of time that serves all these modes, or None if there is no such table."""
-    if loss not in ("cross_entropy", "exponential") or np.any(given.imbalance > 0.0):
+    if loss not in ("cross_entropy", "exponential") or given.classes.size > 1:
         return None
-    if np.any(given.depth != 2.0):
-        # A depth's own tables take as long to make as so many values take without them.
-        many = np.broadcast_shapes(*(a.shape for a in given))
-        if given.depth.size > 1 or np.prod(many, dtype=float) < _WORTH_A_TABLE or given.depth.ravel()[0] < 2.5:
+    softmax = given.classes.ravel()[0] > 0.0
+    weight = float(given.classes.ravel()[0]) - 1.0 if softmax else 1.0 if loss == "cross_entropy" else 0.0
+    deeper, uneven = np.any(given.depth != 2.0), np.any(given.imbalance > 0.0)
+    if deeper or uneven:
+        # The tables of one depth or one imbalance take as long to make as so many values take without them.
+        number = np.prod(np.broadcast_shapes(*(a.shape for a in given)), dtype=float)
+        if given.depth.size > 1 or given.imbalance.size > 1 or number < _WORTH_A_TABLE * (1.0 + (weight > 100.0)):
             return None
-    if not np.any(given.classes > 0.0):
-        return 1.0 if loss == "cross_entropy" else 0.0
-    return float(given.classes.ravel()[0]) - 1.0 if given.classes.size == 1 else None
+        depth, C = given.depth.ravel()[0], given.imbalance.ravel()[0]
+        if (deeper and depth < 2.5) or (uneven and not (1e-4 <= C <= 1e4 and weight <= 1000.0)):
+            return None
+    return weight
 
 
 def _from_tables(given: Mode, weight: float) -> Floats:
     softmax = np.any(given.classes > 0.0)
     rate = given.rate * np.sqrt(weight + 1.0) * np.sqrt(weight) if softmax else given.rate
-    depth = float(given.depth.ravel()[0])
+    depth, C = float(given.depth.ravel()[0]), float(given.imbalance.ravel()[0])
     if depth != 2.0:
         speed = rate * given.norm ** (2.0 / depth - 1.0)
         out = universal_deep.logit_at(given.value, given.initial, speed, depth=depth, weight=weight)
+    elif C > 0.0:
+        out = universal_imbalanced.logit_at(given.value, given.initial, rate, imbalance=C, weight=weight)
     else:
         out = universal.logit_at(given.value, given.initial, rate, weight=weight)
     shape = np.broadcast_shapes(*(a.shape for a in given))
