@@ -33,6 +33,12 @@ def test_the_error_is_that_of_the_logit(imbalance, depth):
     assert problems.error(u * (1 + 1e-9), *arguments) == pytest.approx(1e-9, rel=1e-5)
 
 
+def test_imbalances_that_all_differ():
+    many = problems.pairs(4, 3, imbalance=None)
+    np.testing.assert_allclose(ours.solve(many), solvers.loop(many, "DOP853", 1e-12), rtol=1e-8)
+    assert problems.worst(ours.solve(many), many, 10) < 1e-14
+
+
 def test_worst_reads_each_logit_beside_its_own_arguments():
     many = problems.pairs(20, 3)
     logits = ours.solve(many)
@@ -85,7 +91,7 @@ def test_the_document():
 
 def test_the_sections():
     found = sections.sections(quick=True, diffrax=False)
-    assert len({one.title for one in found}) == len(found) == 6
+    assert len({one.title for one in found}) == len(found) == 7
     for one in found:
         names = [run.name for run in one.runs]
         assert names[0] == "dynsim" and set(one.asked) <= set(names) and set(one.error_ratio) <= set(names)

@@ -41,8 +41,9 @@ def trajectory(problem: Trajectory, method: str, rtol: float) -> Floats:
 
 def loop(problem: Pairs, method: str, rtol: float) -> Floats:
     """One start after the other."""
-    rows = zip(problem.times, problem.initial[:, 0], problem.rate[:, 0], strict=True)
-    ones = (Trajectory(*row, problem.imbalance, problem.depth) for row in rows)
+    imbalance = np.broadcast_to(problem.imbalance, problem.initial.shape)
+    rows = zip(problem.times, problem.initial[:, 0], problem.rate[:, 0], imbalance[:, 0].tolist(), strict=True)
+    ones = (Trajectory(*row, problem.depth) for row in rows)
     return np.array([trajectory(one, method, rtol) for one in ones])
 
 
