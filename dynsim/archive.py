@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from dynsim.trajectory import Trajectory
 
-_ARRAYS = ("time", "logits", "labels", "weights", "step", "lower", "upper", "outcome", "stopped")
+_ARRAYS = ("time", "logits", "labels", "weights", "step", "lower", "upper", "mean", "outcome", "stopped")
 _HEADER = re.compile(r"(?P<quantity>logit|confidence|error|loss)\b(?:.*\((?P<label>[+-]1)\))?")
 
 
@@ -116,8 +116,10 @@ def save(run: Trajectory, path: str | PathLike[str]) -> None:
         arrays["data.q"] = run.data.weights
         arrays["data.X"] = run.data.X
         rest["data"] = {"name": run.data.name, "class_names": list(run.data.class_names)}
+    # Before the file is made: facts that JSON does not know leave no half of one.
+    text = np.array(json.dumps(rest))
     with open(path, "wb") as stream:
-        np.savez(stream, json=np.array(json.dumps(rest)), **arrays)
+        np.savez(stream, json=text, **arrays)
 
 
 def _numbered(name: str, arrays: Iterable[Floats]) -> dict[str, Floats]:

@@ -18,7 +18,7 @@ def one_logit(run: Trajectory) -> Trajectory:
     """
     if run.classes is None:
         return run
-    return replace(run, logits=run.log_odds, labels=np.ones(len(run.labels)), lower=None, upper=None)
+    return replace(run, logits=run.log_odds, labels=np.ones(len(run.labels)), lower=None, upper=None, mean=None)
 
 
 def groups(run: Trajectory) -> dict[str, NDArray[np.bool_]]:

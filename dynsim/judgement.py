@@ -386,4 +386,5 @@ def rows_of(run: Trajectory, rows: NDArray[Any]) -> Trajectory:
         step=None if run.step is None else run.step[rows],
         lower=None if run.lower is None else run.lower[rows],
         upper=None if run.upper is None else run.upper[rows],
+        mean=None if run.mean is None else run.mean[rows],
     )

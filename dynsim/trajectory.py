@@ -69,8 +69,8 @@ class Trajectory:
     status : Status
     message : str
         What happened and what to try, where the run did not finish.
-    lower, upper : ndarray like logits, or None
-        A band, where the law has one.
+    lower, upper, mean : ndarray like logits, or None
+        A band and the mean, where the law is one of random runs; logits are then the median.
     network, start : Network or None
         The last and the first network of a run.
     data : Dataset or None
@@ -95,6 +95,7 @@ class Trajectory:
     message: str = ""
     lower: Floats | None = None
     upper: Floats | None = None
+    mean: Floats | None = None
     network: Network | None = None
     start: Network | None = None
     data: Dataset | None = None
@@ -103,7 +104,7 @@ class Trajectory:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("time", "logits", "labels", "weights", "step", "lower", "upper", "outcome", "stopped"):
+        for name in ("time", "logits", "labels", "weights", "step", "lower", "upper", "mean", "outcome", "stopped"):
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, checks.frozen(np.asarray(value)))
@@ -157,7 +158,7 @@ class Trajectory:
             wanted = f"{len(self.ensemble)} numbers, one an axis of the ensemble"
             raise IndexError(f"index must have {wanted}, got {index}")
         along: Any = (slice(None), *index)
-        fields = {name: getattr(self, name) for name in ("logits", "lower", "upper")}
+        fields = {name: getattr(self, name) for name in ("logits", "lower", "upper", "mean")}
         cut: dict[str, Any] = {name: None if v is None else v[along] for name, v in fields.items()}
         for name in ("network", "start"):
             held = getattr(self, name)

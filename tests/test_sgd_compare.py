@@ -117,7 +117,7 @@ def test_what_it_says():
     assert theory.law == "sgd" and theory.exact
     said = theory.at(LR * np.arange(0, 401, 50))
     assert np.all(said.lower <= said.logits) and np.all(said.logits <= said.upper)
-    assert said.meta["mean"].shape == said.logits.shape and said.meta["batch_size"] == 1
+    assert said.mean.shape == said.logits.shape and said.meta["batch_size"] == 1
     first = RUNS["cross_entropy"].crossing(0.9)
     # The median of 2,000 times has a standard error of 1.25 / sqrt(2000) of their spread, lr is their resolution.
     error = 4 * 1.25 * np.nanstd(first, axis=0) / np.sqrt(2000) + 0.5 * np.max(np.diff(RUNS["cross_entropy"].time))
@@ -147,6 +147,15 @@ def test_several_points_a_class_are_refused():
         predict(init.class_aligned(clouds, 4, rng=0), clouds, lr=LR, batch_size=1)
     with pytest.raises(ValueError, match=r"tolerance must be None for law 'sgd'"):
         compare(predict(network(points()), points(), lr=LR, batch_size=1), RUNS["hinge"], tolerance=0.1)
+
+
+def test_saved_and_loaded_it_is_the_same_law(tmp_path):
+    said = predict(network(points()), points(), lr=LR, batch_size=1).at(LR * np.arange(0, 401, 20))
+    said.save(tmp_path / "law.npz")
+    loaded = Trajectory.load(tmp_path / "law.npz")
+    for name in ("time", "logits", "lower", "upper", "mean"):
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(said, name))
+    assert compare(loaded, RUNS["cross_entropy"]).coverage.tests > 40
 
 
 def test_the_band_is_drawn():

@@ -63,7 +63,7 @@ def _bands(theory: Prediction, steps: Floats) -> Bands:
     assert said.lower is not None and said.upper is not None
     # Class -1 is the mirror image, so that the ends of its band change places.
     ends = labels * said.lower, labels * said.upper
-    return Bands(said.time, labels * said.meta["mean"], labels * said.logits, np.minimum(*ends), np.maximum(*ends))
+    return Bands(said.time, labels * said.mean, labels * said.logits, np.minimum(*ends), np.maximum(*ends))
 
 
 def _start() -> tuple[Network, Dataset]:

@@ -89,7 +89,7 @@ class Prediction:
         -------
         Trajectory
             logits of shape (T, ..., n), or (T, ..., n, C) for C classes. The law "sgd" gives the median, with the
-            band that holds at least nine runs of ten in `lower` and `upper` and the mean in `meta["mean"]`. With
+            band that holds at least nine runs of ten in `lower` and `upper`, and the mean in `mean`. With
             the squared loss `meta["valid_until"]` says until when the law is known to hold: a margin above 1
             pulls backwards, which (H1)-(H3) do not provide for.
         """
@@ -99,7 +99,7 @@ class Prediction:
         step = solutions.steps_at(t, self.lr, self.law) if self.stepwise and self.lr is not None else None
         meta: dict[str, Any] = {"law": self.law, "equation": self.equation, "valid_until": said.valid_until}
         if self.batch_size is not None:
-            meta |= {"batch_size": self.batch_size, "mean": self._of_classes(said.mean)}
+            meta["batch_size"] = self.batch_size
         lower, upper = self._of_classes(said.lower), self._of_classes(said.upper)
         if self.data.classes is not None and lower is not None and upper is not None:
             # Where its own class wins, the logits of the others fall.
@@ -114,6 +114,7 @@ class Prediction:
             lr=self.lr,
             lower=lower,
             upper=upper,
+            mean=self._of_classes(said.mean),
             start=self.network,
             data=self.data,
             meta=meta,
