@@ -156,6 +156,8 @@ def _check(arguments: argparse.Namespace) -> None:
     """What can be told to be wrong before anything is read or printed."""
     losses.get(arguments.loss)
     checks.choice("law", arguments.law, {**LAWS, "auto": ""})
+    if arguments.law == "sgd" and arguments.batch_size != 1:
+        raise ValueError(f"--batch-size must be 1 for --law sgd, got {arguments.batch_size}")
     checks.number("lr", arguments.lr)
     checks.count("steps", arguments.steps, least=0)
     checks.count("rng", arguments.rng, least=0)

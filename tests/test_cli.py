@@ -62,6 +62,8 @@ def test_gaussian_start_names_the_units(tmp_path, capsys):
         ([*VIRGINICA, "--steps", "-5"], "steps must be an integer of at least 0, got -5"),
         ([*VIRGINICA, "--loss", "l2"], "'cross_entropy', 'hinge', 'exponential', 'squared', got 'l2'"),
         ([*VIRGINICA, "--law", "magic"], "law must be one of"),
+        ([*VIRGINICA, "--law", "sgd"], "--batch-size must be 1 for --law sgd, got None"),
+        ([*VIRGINICA, "--law", "sgd", "--batch-size", "5"], "--batch-size must be 1 for --law sgd, got 5"),
         ([*VIRGINICA, "--batch-size", "101"], "batch_size must be at most 100 (the number of points), got 101"),
         ([*VIRGINICA, "--lr", "x"], "argument --lr: invalid float value: 'x' (see dynsim compare --help)"),
         (["compare", str(IRIS)], "the following arguments are required: --label"),
@@ -137,3 +139,11 @@ def test_python_dash_m_is_the_same_command():
         [sys.executable, "-m", "dynsim", "compare", "no.csv", "--label", "x"], capture_output=True, text=True
     )
     assert done.returncode == cli.BAD_INPUT and "Traceback" not in done.stderr and "no.csv" in done.stderr
+
+
+def test_the_second_order_flow_by_name(tmp_path, capsys):
+    arguments = [*VIRGINICA, "--law", "modified_flow", "--steps", "2000", "--out", str(tmp_path)]
+    assert cli.main(arguments) == cli.AGREES
+    printed = capsys.readouterr().out
+    assert "gradient descent to second order in lr" in printed and printed.count("verdict   AGREES") == 1
+    assert (tmp_path / "iris-modified_flow.png").stat().st_size > 10_000
