@@ -34,7 +34,9 @@ def rate(law: SGDLaw, steps: Counts, error: Floats) -> Floats:
     """
     other = SGDLaw.of(law.system, law.loss, law.lr * (1.0 + _CHANGE), law.steps)
     k = np.minimum(np.rint(steps[:, None] * law.frequency).astype(np.int64), len(law.path) - 1)
-    moved = np.abs(np.take_along_axis(other.path - law.path, k, axis=0)) / _CHANGE
+    with np.errstate(invalid="ignore"):
+        # A law that diverges is inf, and its change NaN: nothing is told from there.
+        moved = np.abs(np.take_along_axis(other.path - law.path, k, axis=0)) / _CHANGE
     allowed = 2.0 * np.take_along_axis(error, k, axis=0)
     # A change of the path by its own rounding is none.
     real = moved * _CHANGE > allowed / 2.0**20

@@ -52,7 +52,7 @@ class Case:
     @property
     def judged_times(self) -> NDArray[np.bool_]:
         """The times at which some logit is judged, shape (T,)."""
-        return np.asarray(self.judged.reshape(len(self.within), -1).any(axis=1))
+        return some_of_each(self.judged)
 
 
 class ClassVerdict(NamedTuple):
@@ -103,7 +103,12 @@ def check_form(name: str, run: Trajectory) -> None:
 
 
 def _finite_rows(run: Trajectory) -> NDArray[np.bool_]:
-    return np.asarray((~np.isnan(run.logits)).reshape(len(run.time), -1).any(axis=1), dtype=bool)
+    return some_of_each(~np.isnan(run.logits))
+
+
+def some_of_each(values: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether any entry of each row is true, for no rows too."""
+    return np.asarray(values.any(axis=tuple(range(1, values.ndim))), dtype=bool)
 
 
 # ---- the floor -------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynsim import claims, coverage, grouping
-from dynsim.checks import AssumptionError, Floats
+from dynsim.checks import Floats
 from dynsim.coverage import Coverage
 from dynsim.floors import Floor, Part
 from dynsim.judgement import Case, ClassVerdict, check_form, named_rule, same_rule
@@ -16,7 +16,7 @@ from dynsim.network import Network
 from dynsim.theory import prediction
 from dynsim.theory.prediction import Prediction
 from dynsim.theory.solutions import RandomBatches
-from dynsim.trajectory import Trajectory
+from dynsim.trajectory import Status, Trajectory
 
 Mask = NDArray[np.bool_]
 
@@ -49,7 +49,7 @@ def judge(theory: Prediction, run: Trajectory) -> tuple[Case, dict[str, ClassVer
     theory = _of_one_start(theory)
     groups = grouping.groups(run)
     contradiction = _contradiction(theory, run)
-    shown, floor, within = _bands(theory, run)
+    shown, floor, within = _bands(theory, grouping.one_logit(run))
     case = Case(
         shown, grouping.one_logit(run), floor, within, theory.law, theory.equation, groups, contradiction,
         claims.OVERSHOT, (),
@@ -65,12 +65,15 @@ def judge(theory: Prediction, run: Trajectory) -> tuple[Case, dict[str, ClassVer
     flat = run.logits.reshape(len(run.time), -1, *run.logits.shape[1 + len(run.ensemble) :])
     law, unit = solution.law(int(run.step[-1])), coverage.rounding_unit(told)
     found = coverage.coverage(replace(run, logits=flat), law, unit=unit)
+    verdict, reason = found.verdict, found.reason
+    if run.status == Status.DIVERGED and verdict != "DISAGREES":
+        verdict, reason = "INCONCLUSIVE", f"{reason}; the run diverged"
     resolved = np.maximum(found.rate_resolution, found.frequency_resolution)
     by_class = {
-        name: ClassVerdict(found.verdict, found.reason, float(size))
+        name: ClassVerdict(verdict, reason, float(size))
         for name, size in zip(groups, resolved, strict=True)
     }
-    return case, by_class, found.verdict, found.reason, found
+    return case, by_class, verdict, reason, found
 
 
 def _of_one_start(theory: Prediction) -> Prediction:
@@ -102,6 +105,8 @@ def _contradiction(theory: Prediction, run: Trajectory) -> str:
 
 
 def _not_judged(theory: Prediction, run: Trajectory) -> str:
+    if not len(run.time):
+        return "the run has no records"
     if theory.network.depth == 1:
         return "how rounding errors grow is not known for depth 1, where the classes share their weights"
     if run.step is None or "source" in run.meta:
@@ -111,19 +116,22 @@ def _not_judged(theory: Prediction, run: Trajectory) -> str:
 
 def _bands(theory: Prediction, run: Trajectory) -> tuple[Trajectory, Floor, Mask]:
     """The median with its band at the run's times, and the band as a floor."""
-    binary = grouping.one_logit(run)
-    shape = binary.logits.shape
+    shape = run.logits.shape
     assert theory.lr is not None
-    try:
-        said = theory.said(theory.lr * np.rint(run.time / theory.lr))
-    except (ValueError, AssumptionError):
-        none = np.full(shape, np.nan)
-        return replace(binary, logits=none), Floor((), shape), np.zeros(len(run.time), dtype=bool)
+    times = theory.lr * np.rint(run.time / theory.lr)
+    said = theory.said(times if len(times) else np.zeros(1))
+    if said.logits.shape[-1] != shape[-1]:
+        raise ValueError(
+            f"theory must give logits of {shape[-1]} points, as many as the run has, got {said.logits.shape[-1]}"
+        )
     assert said.lower is not None and said.upper is not None
-    spread = [np.broadcast_to(_alike(a, shape), shape) for a in (said.logits, said.lower, said.upper)]
-    middle, lower, upper = spread
-    part = Part("sampling noise", "the exact band of nine runs in ten", np.maximum(upper - middle, middle - lower))
-    shown = replace(binary, logits=middle, lower=lower, upper=upper, lr=theory.lr)
+    curves = (a[: len(times)] for a in (said.logits, said.lower, said.upper))
+    middle, lower, upper = (np.broadcast_to(_alike(a, shape), shape) for a in curves)
+    with np.errstate(invalid="ignore"):
+        # Infinite where the law diverges.
+        size = np.maximum(upper - middle, middle - lower)
+    part = Part("sampling noise", "the exact band of nine runs in ten", size)
+    shown = replace(run, logits=middle, lower=lower, upper=upper, lr=theory.lr)
     return shown, Floor((part,), shape), np.asarray(run.time <= said.valid_until)
 
 

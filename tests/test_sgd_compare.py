@@ -10,6 +10,7 @@ from dynsim import init
 from dynsim.checks import AssumptionError
 from dynsim.comparison import Verdict, compare
 from dynsim.data import gaussian_classes, point_classes
+from dynsim.dataset import Dataset
 from dynsim.empirical.training import train
 from dynsim.network import Network
 from dynsim.theory.prediction import predict
@@ -186,3 +187,29 @@ def test_ensembles_of_any_shape_but_one_clock_and_one_set_of_weights():
         compare(theory, runs(3, lr=[0.05, 0.06, 0.05]))
     with pytest.raises(ValueError, match=r"empirical must have one set of weights for all its networks"):
         compare(theory, runs(3, weights=[[0.7, 0.3]] * 2 + [[0.6, 0.4]]))
+
+
+@pytest.mark.parametrize("law", ["sgd", "closed_form", "gradient_descent", "modified_flow"])
+def test_a_run_without_records(law):
+    run = train(network(points()), points(), lr=LR, steps=10, batch_size=1, rng=0)
+    empty = replace(run, time=run.time[:0], logits=run.logits[:0], step=run.step[:0])
+    lr = None if law == "closed_form" else LR
+    theory = predict(network(points()), points(), law=law, lr=lr, batch_size=1 if law == "sgd" else None)
+    found = compare(theory, empty)
+    assert found.verdict == Verdict.INCONCLUSIVE and found.reason == "the run has no records"
+
+
+def test_a_run_of_other_points_is_refused():
+    three = Dataset([[1.0], [1.0], [-2.0]], [1, 1, -1])
+    run = train(network(three), three, lr=LR, steps=10, batch_size=1, rng=0)
+    with pytest.raises(ValueError, match=r"theory must give logits of 3 points, as many as the run has, got 2$"):
+        compare(predict(network(points()), points(), lr=LR, batch_size=1), run)
+
+
+def test_a_run_that_diverged():
+    """The squared loss at lr kappa > 1: until a margin overshoots the law is known, then nothing is."""
+    start = network(points())
+    run = train(start, points(), loss="squared", lr=5.0, steps=100, batch_size=1, rng=0)
+    assert run.status == "diverged"
+    found = compare(predict(start, points(), loss="squared", lr=5.0, batch_size=1), run)
+    assert found.verdict == Verdict.INCONCLUSIVE and found.reason.endswith("; the run diverged")
