@@ -120,9 +120,10 @@ def logit(
     array([1.969224, 4.821474])
     """
     times = np.asarray(time)
-    # One pass instead of the five of `checks`, for very many times; an array that holds NaN is in no order.
+    # One pass instead of the five of `checks`, for very many times; NaN is in no order, and not at least 0.
     sorted_ = along.in_order(times)
-    checked = times if sorted_ else checks.nonnegative("time", time, infinite=True)
+    fine = sorted_ or (times.dtype == np.float64 and bool(np.all(times >= 0.0)))
+    checked = times if fine else checks.nonnegative("time", time, infinite=True)
     given = arguments.checked("time", checked, initial, rate, imbalance, depth, norm, loss, classes)
     if checked.size >= _MANY and all(a.size == 1 and a.ndim <= checked.ndim for a in given[1:]):
         if sorted_:
@@ -258,7 +259,7 @@ def _one_start(given: Mode, loss: str) -> Floats:
     def curve(time: Floats) -> Floats:
         return _at_once(scalars._replace(value=time), loss)
 
-    return along.evaluate(curve, given.value, kinks=kinks)
+    return along.of_sorted(curve, given.value, kinks)
 
 
 # -- which law serves which mode -----------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """One curve at very many times: accurate values at few times, polynomials between them.
 
 The logit of a mode is an analytic function of time away from its kinks, so that a polynomial of degree 14 repeats
-it to rounding on a segment short enough. What takes microseconds a value to compute then takes nanoseconds.
+it to rounding on a segment short enough. docs/benchmarks-laws.md holds what that saves.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MOST_TAIL, _MOST_VALUE, _DROPPED = 3.0, 4.0, 0.5
 # A segment with fewer times is not worth its nodes.
 _FEWEST = 16 * (_DEGREE + 1)
 _CHUNK = 16384
-_FIRST = 16
+_FIRST, _MOST_FIRST = 16, 48
 
 _TO_CHEBYSHEV: Floats = np.asarray(
     np.linalg.inv(np.polynomial.chebyshev.chebvander(_NODES, _DEGREE)), dtype=np.float64
@@ -80,11 +80,17 @@ def evaluate(curve: Curve, times: ArrayLike, *, kinks: Iterable[float] = ()) -> 
         t = checks.nonnegative("times", times, infinite=True)
         if t.ndim != 1 or np.any(t[1:] < t[:-1]):
             raise ValueError(f"times must be one-dimensional and in order, got shape {t.shape}")
+    return of_sorted(curve, t, kinks)
+
+
+def of_sorted(curve: Curve, t: Floats, kinks: Iterable[float] = ()) -> Floats:
+    """`evaluate` at times that are known to be `in_order`."""
     out = np.empty_like(t)
     begin, end = np.searchsorted(t, 0.0, side="right"), np.searchsorted(t, np.inf)
     inner = np.clip(np.searchsorted(t, sorted(kinks), side="right"), begin, end)
-    # The curve is called for one generation of segments after the other: so many at once saves the first two.
-    pieces = _FIRST if end - begin > _FIRST * _CHUNK else 1
+    # The curve is called for one generation of segments after the other: so many at once saves the first ones.
+    chunks = int(end - begin) // _CHUNK
+    pieces = min(chunks, _MOST_FIRST) if chunks >= _FIRST else 1
     ends = np.unique(np.concatenate([np.linspace(begin, end, pieces + 1), inner]).astype(np.intp))
     done = [(0, 0)]
     for first, last, powers in _fitted(curve, t, ends[:-1], ends[1:]):
