@@ -28,7 +28,7 @@ def times(kind):
 KINDS = ("short", "long", "longest", "random", "all sizes", "repeated")
 
 
-def check(t, u, curve, speed, sample=4000):
+def assert_close(t, u, curve, speed, sample=4000):
     """`speed` is du/dt as a function of u."""
     some = np.random.default_rng(1).integers(0, t.size, sample)
     some = np.unique(np.append(some, [0, 1, t.size - 2, t.size - 1]))
@@ -54,7 +54,7 @@ def test_logits(loss, kind):
             return modes.logit(t, **arguments)
 
         u = along.evaluate(curve, t, kinks=kinks)
-        check(t, u, curve, lambda u, C=C: 2 * rate * np.hypot(u, C) * pull(u), sample=300)
+        assert_close(t, u, curve, lambda u, C=C: 2 * rate * np.hypot(u, C) * pull(u), sample=300)
 
 
 def test_it_saves_the_work():
@@ -68,7 +68,7 @@ def test_it_saves_the_work():
     t = np.linspace(0.0, 1e4, 1_000_000)
     u = along.evaluate(curve, t)
     assert sum(taken) < 10_000 and len(taken) < 20
-    check(t, u, np.log1p, lambda u: np.exp(-u))
+    assert_close(t, u, np.log1p, lambda u: np.exp(-u))
 
 
 def test_a_kink_that_is_told():
@@ -98,7 +98,7 @@ def test_a_rise_between_two_nodes_is_seen():
         def curve(t, place=place):
             return 2.0 + np.tanh(5.0 * (t - place))
 
-        check(t, along.evaluate(curve, t), curve, lambda u: 5 * (1 - (u - 2) ** 2))
+        assert_close(t, along.evaluate(curve, t), curve, lambda u: 5 * (1 - (u - 2) ** 2))
 
 
 @pytest.mark.parametrize("end", np.geomspace(1.1, 8.0, 40).tolist())

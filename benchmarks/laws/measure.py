@@ -20,13 +20,17 @@ Say = Callable[[str], None]
 
 @dataclass
 class Run:
-    """One contestant at one problem: `solve` gives the logits of `problem`, a part of the whole 1 / `share`."""
+    """One contestant at one problem: `solve` gives the logits of `problem`, a part of the whole 1 / `share`.
+
+    first: seconds of the first call, in which tables are made.
+    """
 
     name: str
     problem: Trajectory | Pairs
     solve: Callable[[], Floats]
     share: float = 1.0
     seconds: list[float] = field(default_factory=list)
+    first: float = np.nan
     error: float = np.nan
 
     @property
@@ -72,7 +76,10 @@ def measure(section: Section, repeats: int, sample: int, say: Say) -> None:
     """Agreement first, then the repeats in turn: A B C A B C."""
     for run in section.runs:
         say(f"{section.title}: {run.name}")
-        run.error = worst(run.solve(), run.problem, sample)
+        begun = time.perf_counter()
+        answer = run.solve()
+        run.first = time.perf_counter() - begun
+        run.error = worst(answer, run.problem, sample)
     agreed = [run for run in section.runs if run.agrees]
     for _ in range(repeats):
         for run in agreed:
