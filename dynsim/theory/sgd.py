@@ -99,8 +99,8 @@ class SGDLaw:
     def of(cls, system: Modes | Chains, loss: Loss, lr: float, steps: int) -> SGDLaw:
         """The law for up to so many steps.
 
-        One step of the map is taken for each, some 20 microseconds, and 16 bytes a class and member are kept: less
-        time than the training of one network, and 320 MB for 10^7 steps of two classes.
+        One step of the map is taken for each, and 16 bytes a class and member are kept: 320 MB for 10^7 steps and
+        two classes.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The law of a balanced mode as one function of one number, tabulated once: tens of nanoseconds a logit.
+"""The law of a balanced mode as one function of one number, tabulated once.
 
 Notation as in dynsim.theory.evaluation.special: F(u) = weight * log u + Ei(u), T = 2 kappa t (t = lr x step), and
 F(u) = F(u0) + T (Thm 3.2, eq 2-3, v2, for weight = 1). Start and time enter through one number only:
@@ -63,8 +63,8 @@ def solve(
         u0 > 0, T >= 0 and log T (not checked); T may be inf, by overflow only where log T is finite. An `initial`
         of a smaller shape than T saves its share of the work.
     weight : float
-        A number >= 0. The tables of the last sixteen weights are kept; they take 10 ms to make for weight = 1,
-        100 ms for 1000. For larger weights there are none, and Newton's method takes a hundred times longer.
+        A number >= 0. The tables of the last sixteen weights are kept; there are none for weights above 1000,
+        where Newton's method serves, which takes longer.
 
     Returns
     -------

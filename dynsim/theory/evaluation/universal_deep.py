@@ -59,7 +59,7 @@ def logit_at(time: ArrayLike, initial: ArrayLike, rate: ArrayLike, *, depth: flo
         `initial` of a smaller shape than the times saves its share of the work.
     depth, weight : float
         N, and 1 for cross-entropy, 0 for the exponential loss. The tables of the last sixteen of both are kept;
-        they take 0.1 s to make. There are none outside 2.5 <= N <= 1000, where this is `deep`.
+        there are none outside 2.5 <= N <= 1000, where this is `deep`.
 
     Returns
     -------

@@ -76,11 +76,11 @@ def logit_at(
         `initial` of a smaller shape than the times saves its share of the work.
     imbalance, weight : float
         C > 0; and 1 for cross-entropy, 0 for the exponential loss, n - 1 for a softmax of n classes (its rate
-        with the factor dynsim.theory.modes has). The tables of the last sixteen of both are kept; they take 5
-        to 50 ms to make at weight 1, up to 0.15 s at 1000. There are none outside 1e-4 <= C <= 1e4 and
-        1 <= weight <= 1000 (but for 0). There a value takes a microsecond, as it does for starts outside
-        -10 ... 30; for starts more than 70 C away from 0, while T is much smaller than Phi(u0); and
-        for weight 0 also for starts below some -C^(1/2) / 2, at most -0.66.
+        with the factor dynsim.theory.modes has). The tables of the last sixteen of both are kept; there are
+        none outside 1e-4 <= C <= 1e4 and 1 <= weight <= 1000 (but for 0). There
+        dynsim.theory.evaluation.imbalanced serves, which takes longer, as it does for starts outside -10 ...
+        30; for starts more than 70 C away from 0, while T is much smaller than Phi(u0); and for weight 0 also
+        for starts below some -C^(1/2) / 2, at most -0.66.
 
     Returns
     -------
