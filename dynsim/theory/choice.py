@@ -45,18 +45,13 @@ class Asked(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """The fields of a Prediction."""
+    """The law, and what was found out on the way to it."""
 
     law: str
     equation: str
     assumptions: Assumptions
-    network: Network
-    data: Dataset
-    loss_name: str
-    lr: float | None
     system: System
     solution: Solution
-    batch_size: int | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +74,6 @@ def choose(asked: Asked) -> Chosen:
     """Check the assumptions, settle the law, fill it in."""
     network, data, loss = asked.network, asked.data, asked.loss
     _check_classes(network, data, loss)
-    eta = None if asked.lr is None else checks.number("lr", asked.lr)
     _check_law(asked)
     found = data.check_assumptions(network)
     if asked.law == "class_means":
@@ -89,9 +83,9 @@ def choose(asked: Asked) -> Chosen:
     case = _case(network, data, loss)
     name = _named(asked, case)
     _check_applies(name, case, network)
-    solution = _solution(name, case, asked, eta)
+    solution = _solution(name, case, asked)
     equation = _equation(name, loss, case, network)
-    return Chosen(name, equation, found, network, data, loss, eta, case.exact, solution, asked.batch_size)
+    return Chosen(name, equation, found, case.exact, solution)
 
 
 def _check_classes(network: Network, data: Dataset, loss: str) -> None:
@@ -172,7 +166,7 @@ def _check_applies(name: str, case: Case, network: Network) -> None:
         raise AssumptionError(f"law 'layers' is for other depths than 2, got {network!r}; law 'auto' finds one")
 
 
-def _solution(name: str, case: Case, asked: Asked, eta: float | None) -> Solution:
+def _solution(name: str, case: Case, asked: Asked) -> Solution:
     loss, data = losses.get(asked.loss), asked.data
     labels = data.y if data.classes is None else np.ones(len(data))
     if name == "closed_form" and case.solved is not None:
@@ -180,6 +174,7 @@ def _solution(name: str, case: Case, asked: Asked, eta: float | None) -> Solutio
     if name in ("order_parameters", "layers"):
         system = OrderParameters.of(asked.network, data) if name == "order_parameters" else case.exact
         return Flow(system, labels, loss)
+    eta = asked.lr
     assert eta is not None
     if name == "modified_flow":
         return Flow(case.exact, labels, loss, eta)
@@ -197,7 +192,7 @@ def _class_means(asked: Asked, found: Assumptions) -> Chosen:
     system = OrderParameters.of_means(network, data)
     flow = Flow(system, data.y, losses.get(asked.loss))
     equation = "A.1 (v2) with each class replaced by its mean point"
-    return Chosen("class_means", equation, found, network, data, asked.loss, None, system, flow, None)
+    return Chosen("class_means", equation, found, system, flow)
 
 
 def class_logits(log_odds: Floats, data: Dataset) -> Floats:

@@ -195,5 +195,7 @@ def predict(
     checks.instance("network", network, Network)
     checks.instance("data", data, Dataset)
     losses.get(loss)
-    asked = choice.Asked(network, data, loss, law, lr, batch_size)
-    return Prediction(*choice.choose(asked))
+    eta = None if lr is None else checks.number("lr", lr)
+    chosen = choice.choose(choice.Asked(network, data, loss, law, eta, batch_size))
+    name, equation, found, system, solution = chosen
+    return Prediction(name, equation, found, network, data, loss, eta, system, solution, batch_size)
