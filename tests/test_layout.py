@@ -12,7 +12,7 @@ import dynsim
 
 ROOT = Path(dynsim.__file__).parent
 GROUND = {
-    *("archive", "assumptions", "checks", "cones", "curves", "data", "dataset"),
+    *("archive", "assumptions", "checks", "cones", "curves", "data", "dataset", "fates"),
     *("init", "losses", "network", "signs", "tables", "trajectory"),
 }
 WINGS = {"theory", "empirical"}

@@ -406,3 +406,12 @@ def test_depths_and_classes_that_mean_nothing(change, message):
     for function in (modes.logit, modes.time_to):
         with pytest.raises(ValueError, match=message):
             function(1.0, **({"initial": 0.1, "rate": 1.0} | change))
+
+
+@pytest.mark.parametrize("name", ["time", "initial", "rate", "imbalance", "depth", "norm"])
+def test_nothing_in_nothing_out(name):
+    """An empty array of any argument has no logits and no times, and is no error."""
+    given = {"initial": 0.1, "rate": 1.0, "imbalance": 0.2, "depth": 2.0, "norm": 1.0}
+    given |= {name: np.empty(0)} if name != "time" else {}
+    for function in (modes.logit, modes.time_to):
+        assert function(np.empty(0) if name == "time" else 1.0, **given).shape == (0,)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import special
+from scipy import integrate, special
 
+from dynsim import losses
 from dynsim.theory import modes, shape
 from dynsim.theory.slower_class import time_ratio
 
@@ -45,3 +46,26 @@ def test_how_slowly_the_asymptote_comes():
 def test_the_factor_of_small_starts(start):
     found = time_ratio(special.logit(0.9), initial=(start, 3 * start), rate=1.0).factor
     assert f"{printed(float(found), 3)} at u0 = {start:g}" in TEXT
+
+
+def test_what_a_step_does_to_the_time_of_death():
+    """(13.8) by quadrature in the clock, for one unit."""
+    y, z = 0.6, -0.9
+    s, d = y + z, y - z
+    end = 0.5 * np.log(d / -s)
+    brackets = []
+    for name in ("cross_entropy", "exponential", "squared"):
+        law = losses.get(name)
+
+        def u(tau):
+            return 0.25 * (s * s * np.exp(2 * tau) - d * d * np.exp(-2 * tau))
+
+        def shift(tau, law=law):
+            g = law.pull(u(tau))
+            return law.slope(u(tau)) / g**2 * u(tau) * integrate.quad(lambda x: law.pull(u(x)), 0.0, tau)[0]
+
+        first = 0.5 * np.log(law.pull(np.zeros(())) / law.pull(u(0.0)))
+        brackets.append(printed(float(first + integrate.quad(shift, 0.0, end)[0]), 4))
+    one, two, three = brackets
+    wanted = f"the bracket is {one} for cross-entropy, {two} for the exponential and {three} for the squared loss"
+    assert wanted in TEXT

@@ -213,7 +213,7 @@ def time_to(
 
 def _universal(given: Mode, loss: str) -> float | None:
     """The weight of the one function of time that serves all these modes, or None if there is no such table."""
-    if loss not in ("cross_entropy", "exponential") or given.classes.size > 1:
+    if loss not in ("cross_entropy", "exponential") or given.classes.size > 1 or not all(a.size for a in given):
         return None
     softmax = given.classes.ravel()[0] > 0.0
     weight = float(given.classes.ravel()[0]) - 1.0 if softmax else 1.0 if loss == "cross_entropy" else 0.0
