@@ -199,7 +199,7 @@ def _width(grid: Floats, time: Floats) -> Floats:
 def _origin(theory: Trajectory) -> Prediction | None:
     """The flow's prediction that a table was made from, if it says so."""
     law = theory.meta.get("law")
-    flows = ("closed_form", "order_parameters", "layers", "class_means", "modified_flow")
+    flows = ("closed_form", "order_parameters", "layers", "phases", "class_means", "modified_flow")
     if law not in flows or theory.start is None or theory.data is None:
         return None
     return prediction.predict(theory.start, theory.data, loss=theory.loss_name, law=law, lr=theory.lr)

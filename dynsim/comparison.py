@@ -268,11 +268,22 @@ def _comparison(
 
 def _notes(case: judgement.Case) -> tuple[str, ...]:
     judged, all_of = int(case.judged_times.sum()), len(case.judged_times)
+    worn = tuple(note for name, mask in case.groups.items() if (note := _worn(case, name, mask)))
     if judged == all_of:
-        return case.notes
+        return (*case.notes, *worn)
     lost = int(case.within.sum()) - judged
     why = f", {lost} of them lost to a floor without bound" if lost else ""
-    return (*case.notes, f"judged at {judged} of {all_of} recorded times{why}")
+    return (*case.notes, *worn, f"judged at {judged} of {all_of} recorded times{why}")
+
+
+def _worn(case: judgement.Case, name: str, mask: NDArray[np.bool_]) -> str:
+    """When rounding errors have taken a class over, as they do where its dynamics amplify them."""
+    lost = [np.isinf(part.size[..., mask]) for part in case.floor.parts if part.name == "round-off"]
+    rows = judgement.some_of_each(np.any(lost, axis=0)) & case.within if lost else np.zeros(1, dtype=bool)
+    if not rows.any():
+        return ""
+    begin, end = case.run.time[np.argmax(rows)], case.run.time[case.within][-1]
+    return f"class {name}: from t = {begin:.6g} (of {end:.6g}) on rounding errors are too large to judge"
 
 
 def _parts(floor: Floor, judged: Any) -> dict[str, tuple[float, str]]:
@@ -292,8 +303,10 @@ def _rows(case: judgement.Case, claim: Trajectory, run: Trajectory, expected: Fl
         return []
     y = run.labels
     centre = y * expected
-    finite = np.where(np.isfinite(spread), spread, 0.0)
+    # What has a floor without bound is not judged, and not counted.
+    finite = np.where(np.isfinite(spread), spread, np.nan)
     curves = [y * claim.logits, run.margin, centre, centre - finite, centre + finite]
+    curves = [np.where(np.isnan(finite), np.nan, curve) for curve in curves]
     out = []
     for quantity in QUANTITIES:
         values = [_quantity(quantity, run, m) for m in curves]

@@ -18,6 +18,7 @@ from dynsim.theory.descent import System
 from dynsim.theory.many_points import OrderParameters
 from dynsim.theory.one_input import Modes
 from dynsim.theory.solutions import ClosedForm, Flow, Map, RandomBatches, Solution
+from dynsim.theory.units import Units
 
 #: What each law is, as `predict` accepts it.
 LAWS = {
@@ -27,6 +28,7 @@ LAWS = {
     "gradient_descent": "the exact map of gradient descent (needs lr)",
     "sgd": "the exact law of SGD with batches of one point (needs lr and batch_size=1)",
     "modified_flow": "the flow that gradient descent follows to second order (needs lr)",
+    "phases": "gradient flow with one input a class, opposite or orthogonal, from any start: units may die",
     "class_means": "gradient flow with each class replaced by its mean point (approximate)",
 }
 #: Those that speak of a learning rate.
@@ -78,8 +80,10 @@ def choose(asked: Asked) -> Chosen:
     found = data.check_assumptions(network)
     if asked.law == "class_means":
         return _class_means(asked, found)
+    if asked.law == "phases":
+        return _phases(asked, found)
     if not found.independent:
-        raise AssumptionError(_refusal(_named(asked, None), found))
+        raise AssumptionError(_refusal(_named(asked, None), found) + _way_out(asked))
     case = _case(network, data, loss)
     name = _named(asked, case)
     _check_applies(name, case, network)
@@ -193,6 +197,28 @@ def _class_means(asked: Asked, found: Assumptions) -> Chosen:
     flow = Flow(system, data.y, losses.get(asked.loss))
     equation = "A.1 (v2) with each class replaced by its mean point"
     return Chosen("class_means", equation, found, system, flow)
+
+
+def _way_out(asked: Asked) -> str:
+    """The other law to ask for by name, where it applies."""
+    try:
+        _phases(asked, Assumptions(()))
+    except ValueError:
+        return ""
+    return "; so can law='phases' (exact: units may die)"
+
+
+def _phases(asked: Asked, found: Assumptions) -> Chosen:
+    network, data, loss = asked.network, asked.data, losses.get(asked.loss)
+    data.needs_two_classes("law 'phases'")
+    if network.depth != 2:
+        raise AssumptionError(f"law 'phases' is for one hidden layer, got {network!r}")
+    if not symmetry.one_input_a_class(data):
+        raise AssumptionError("law 'phases' needs one input a class (repeated points are allowed)")
+    system = Units.of(network, data)
+    system.check(loss)
+    equation = "Section 3.3, Thm 3.4, eq 4, A.6, A.8 (v2), any number of units (docs/theory.md, section 16)"
+    return Chosen("phases", equation, found, system, Flow(system, data.y, loss))
 
 
 def class_logits(log_odds: Floats, data: Dataset) -> Floats:

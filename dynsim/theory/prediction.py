@@ -162,9 +162,11 @@ def predict(
         "closed_form" (Thm 3.2, Thm 5.1, A.3, A.4, eq 5, A.7 (v2); one input a class, or orthogonal points),
         "order_parameters" (any points), "layers" (any depth, layers of different size), "gradient_descent" (the
         exact map; needs lr), "sgd" (the exact law of batches of one point; needs lr and batch_size=1),
-        "modified_flow" (gradient descent to second order in lr; needs lr), "class_means" (approximate, never
-        chosen by itself) or "auto": with batch_size the law of SGD, else with lr the exact map, else the closed
-        form where there is one, else the flow as differential equations.
+        "modified_flow" (gradient descent to second order in lr; needs lr), "phases" (one input a class, opposite or
+        orthogonal, and any start: (H2) and (H3) may fail, units may die and be reborn or serve both classes),
+        "class_means" (approximate) or "auto", which chooses neither of the last two by itself: with batch_size
+        the law of SGD, else with lr the exact map, else the closed form where there is one, else the flow as
+        differential equations.
     lr : float, optional
         For "gradient_descent", "sgd", "modified_flow" and "auto".
     batch_size : int, optional
