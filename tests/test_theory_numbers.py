@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import integrate, special
 
-from dynsim import losses
-from dynsim.theory import modes, shape
+from dynsim import Network, losses, train
+from dynsim.data import point_classes
+from dynsim.theory import competition, modes, shape
 from dynsim.theory.slower_class import time_ratio
 
 TEXT = " ".join((Path(__file__).parent.parent / "docs" / "theory.md").read_text(encoding="utf-8").split())
@@ -69,3 +70,23 @@ def test_what_a_step_does_to_the_time_of_death():
     one, two, three = brackets
     wanted = f"the bracket is {one} for cross-entropy, {two} for the exponential and {three} for the squared loss"
     assert wanted in TEXT
+
+
+STARTS = [(0.1, 0.1, 0.1), (0.2, 0.9, 0.2), (1.0, 0.0, -1.1)]
+
+
+def test_deaths_of_figure_3():
+    found = competition.solve(*np.transpose(STARTS), times=[0.0]).death
+    first = [float(np.min(row[(row > 0.0) & (row < np.inf)])) for row in found]
+    one, two, three = (f"{time:.5f}" for time in first)
+    wanted = f"beta dies at t = {one}, from (.2, .9, .2) alpha at {two}, and from (1, 0, -1.1) alpha at {three},"
+    assert wanted in TEXT
+    lr, steps = 0.0025, []
+    for alpha, beta, z in STARTS:
+        # Inputs along the axes: w is (alpha, beta). A class is dead once its logit is exactly 0.
+        network = Network(([[alpha, beta]], [z]))
+        data = point_classes((1.0, 1.0), (1.0, 1.0), angle=90.0)
+        run = train(network, data, lr=lr, steps=1_200, record="all")
+        dead = (run.logits == 0.0) & (run.logits[0] != 0.0)
+        steps.append(printed(lr * int(np.flatnonzero(dead.any(-1))[0]), 4).rstrip("0"))
+    assert f"with lr = .0025, at {steps[0]}, {steps[1]} and {steps[2]}." in TEXT
