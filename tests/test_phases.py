@@ -506,3 +506,8 @@ def test_times_steps_and_starts_that_are_refused():
         phases.solve(np.ones((3, 2)), -1.0, norm=np.ones(2), times=[1.0])
     with pytest.raises(ValueError, match=r"a logit of at most 1 for the squared loss, got 1.5"):
         phases.solve([1.0, 1.0], [1.0, 0.5], times=[1.0], loss="squared")
+
+
+def test_a_network_needs_a_unit():
+    with pytest.raises(ValueError, match=r"at least one unit along the last axis, got shape \(3, 0\)"):
+        phases.solve(np.zeros((3, 0)), np.zeros((3, 0)), times=[1.0])

@@ -140,7 +140,7 @@ def failure_estimate(
     d1 = h * (q0 ** (h - 1.0) - (1.0 - q1) ** (h - 1.0))
     d2 = h * (q0 ** (h - 1.0) - (1.0 - q2) ** (h - 1.0))
     variance = q1 * d1**2 + q2 * d2**2 - (q1 * d1 + q2 * d2) ** 2
-    return Estimate(_probability(h, q1, q2, q0), np.sqrt(np.maximum(variance, 0.0) / number))
+    return Estimate(_probability(h, q1, q2, q0), np.asarray(np.sqrt(np.maximum(variance, 0.0) / number)))
 
 
 def _probability(h: Floats, q1: float, q2: float, q0: float) -> Floats:
@@ -226,7 +226,7 @@ def _angle(angle: float) -> float:
         degrees = checks.array("angle", angle, ndim=0)
     except ValueError as error:
         raise ValueError(f"angle must be one number above 0 and at most 180 (degrees), got {angle!r}") from error
-    if not 0.0 < degrees <= 180.0:
+    if isinstance(angle, (bool, np.bool_)) or not 0.0 < degrees <= 180.0:
         raise ValueError(f"angle must be one number above 0 and at most 180 (degrees), got {angle!r}")
     return float(degrees)
 

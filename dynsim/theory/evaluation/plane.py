@@ -25,6 +25,8 @@ def checked(y: ArrayLike, z: ArrayLike, norm: ArrayLike, frequency: ArrayLike) -
 def networks(y: ArrayLike, z: ArrayLike, norm: ArrayLike, frequency: ArrayLike) -> list[Floats]:
     """y and z (..., h), norm and frequency (...), checked."""
     y, z = checks.broadcast(y=np.atleast_1d(checks.array("y", y)), z=np.atleast_1d(checks.array("z", z)))
+    if not y.shape[-1]:
+        raise ValueError(f"y and z must have at least one unit along the last axis, got shape {y.shape}")
     lead = np.empty(y.shape[:-1])
     norm, p = checks.positive("norm", norm), checks.positive("frequency", frequency)
     lead, norm, p = checks.broadcast(networks=lead, norm=norm, frequency=p)
