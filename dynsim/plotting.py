@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from dynsim.checks import Floats
 from dynsim.dataset import LABELS
+from dynsim.phase_plots import phase_plane
+from dynsim.sheet_plots import hyperboloid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,6 +18,18 @@ if TYPE_CHECKING:
 
     from dynsim.comparison import Comparison
     from dynsim.trajectory import Trajectory
+
+__all__ = [
+    "COLOURS",
+    "MARKERS",
+    "SERIES",
+    "comparison",
+    "comparison_figure",
+    "discrepancy",
+    "hyperboloid",
+    "phase_plane",
+    "trajectory",
+]
 
 #: Two colours that differ in lightness, and for colour-blind readers (Okabe and Ito), one a class.
 COLOURS = {1: "#0072B2", -1: "#D55E00"}
