@@ -8,6 +8,7 @@ import pytest
 from dynsim import Dataset, Network, data, init, train
 from dynsim.empirical import outcomes
 from dynsim.fates import Fate, Winner
+from dynsim.theory import phases
 
 RIGHT = data.point_classes((1.0, 1.0), (0.5, 0.5), angle=90)
 UNEQUAL = data.point_classes((1.0, 2.0), (0.7, 0.3), angle=90)
@@ -244,3 +245,21 @@ def test_how_long_the_rounds_are_does_not_matter(first, monkeypatch):
     found = outcomes.failures(start, UNEQUAL, lr=0.1)
     np.testing.assert_array_equal(found.failed, usual.failed)
     np.testing.assert_array_equal(found.undecided, usual.undecided)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "hinge", "exponential"])
+@pytest.mark.parametrize("norm", [0.1, 0.7, 5.0])
+def test_fates_of_a_whole_plane(norm, loss):
+    """160,000 units in one call, 200 on the separatrix: outside its strip no fate differs from the theory's."""
+    points, lr = data.point_classes((norm, 1.0), (0.5, 0.5), angle=90.0), 0.01 / norm
+    z = np.linspace(-1.0, 1.0, 400)
+    y = norm * z[:, None]
+    seen = outcomes.fate(init.from_coordinates(y, z, points.mean(1)), points, lr=lr, loss=loss, most=6_000)
+    law = {"norm": norm, "frequency": 0.5, "loss": loss}
+    strip = phases.half_width(y, z, lr=lr, **law)
+    decided = np.abs(y + norm * z) > strip
+    # The values of a linspace are symmetric to a rounding, which for the smallest of them is more than the strip.
+    assert np.isfinite(strip).all() and 190 <= np.sum(~decided & (y > 0)) <= 200
+    assert np.array_equal(seen[decided], phases.fate(y, z, norm=norm)[decided])
+    # Those in the strip are on it: whatever became of them, it was decided by rounding.
+    assert set(seen[~decided & (y > 0)]) <= {Fate.UNDECIDED, Fate.DIES, Fate.SOLVES}
