@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dynsim import losses
+from dynsim import deaths, losses
 from dynsim.checks import Floats
 from dynsim.losses import Loss
 from dynsim.theory import descent
@@ -95,8 +95,8 @@ def step_size(
         limit, rest = _after_drops(system, run, G, (limit, rest), lr / 2**level, steps * 2**level)
         left += "; where points dropped out, first order and one step each"
     if isinstance(system, Units):
-        rest = _across_gates(system, loss, G, rest, lr, steps)
-        left += "; after a change of gates, the last halving, and half a step's change of when it was"
+        rest = deaths.remainder(system, loss, G, rest, lr, steps)
+        left += "; after a change of gates, the last halving, and the overshoot of units that are reborn"
     return (
         Part("step size", levels, G[0] - limit, signed=True),
         Part("step size, remainder", left, as_time_shift(rest, limit, time)),
@@ -159,29 +159,6 @@ def _after_drops(
         limit[..., mask] = np.where(dropped, fine[..., mask], limit[..., mask])
         rest[..., mask] = np.where(dropped, (first_order + 2.0 * longest)[..., mask], rest[..., mask])
     return limit, rest
-
-
-def _across_gates(
-    system: Units, loss: Loss, maps: list[Floats], rest: Floats, lr: float, steps: NDArray[np.int64]
-) -> Floats:
-    """Remainder for units that die, which they do between two steps: not smooth in lr from then on.
-
-    Where within a step it happens is as good as random, and each map has it elsewhere. Gates read half a step
-    earlier or later show what hangs on it; the extrapolation adds the maps' parts with weights 8/3, 2 and 1/3, and
-    each has its own step: together 8/2^level of that of the coarsest. And the time of death is of first order in
-    lr: between that of the limit and that of the finest map the latter is on the wrong side of it, by no more than
-    the last halving moved it.
-    """
-    level, lead = len(maps) - 1, (0, len(maps) - 1)
-    first = [lr / 2**j * system.switches(descent.run(system, loss, lr / 2**j), int(steps[-1]) * 2**j) for j in lead]
-    with np.errstate(invalid="ignore"):
-        moved = np.where(np.isfinite(first[0] + first[1]), np.abs(first[0] - first[1]), 0.0)
-    begin = np.minimum(*first) - 2.0 * moved - lr
-    other = [descend(replace(system, lead=part), loss, lr, steps) for part in (-0.5, 0.5)]
-    phase = np.max(np.abs(np.stack(other) - maps[0]), axis=0)
-    after = lr * steps.reshape(-1, *[1] * (maps[0].ndim - 1)) >= begin[..., None]
-    wider = np.maximum(rest, 2.0 * np.abs(maps[-1] - maps[-2])) + 2.0 * phase * 8.0 / 2**level
-    return np.asarray(np.where(after, wider, rest))
 
 
 def response(system: System, run: Trajectory, lr: float, steps: NDArray[np.int64]) -> Floats:

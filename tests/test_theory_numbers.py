@@ -8,7 +8,7 @@ from scipy import integrate, special
 
 from dynsim import Network, losses, train
 from dynsim.data import point_classes
-from dynsim.theory import competition, modes, shape
+from dynsim.theory import competition, failure, modes, shape
 from dynsim.theory.slower_class import time_ratio
 
 TEXT = " ".join((Path(__file__).parent.parent / "docs" / "theory.md").read_text(encoding="utf-8").split())
@@ -90,3 +90,42 @@ def test_deaths_of_figure_3():
         dead = (run.logits == 0.0) & (run.logits[0] != 0.0)
         steps.append(printed(lr * int(np.flatnonzero(dead.any(-1))[0]), 4).rstrip("0"))
     assert f"with lr = .0025, at {steps[0]}, {steps[1]} and {steps[2]}." in TEXT
+
+
+def test_how_often_random_networks_fail():
+    h = np.arange(1, 9)
+    P = ["1", *(printed(x, 4) for x in failure.failure_probability(h[1:], "orthogonal").tolist())]
+    assert f"At equal rates: {', '.join(P)} for h = 1, ..., 8." in TEXT
+    # Only the ratio of the rates matters; this one is infinite to all digits.
+    far = float(failure.failure_probability(4, "orthogonal", frequencies=(1.0, 1e-300)))
+    assert f"(5/8)^h + (3/4)^h - (3/8)^h, {printed(far, 4)} at h = 4." in TEXT
+    two, four = (printed(2 * (9 / 16) ** n - (3 / 8) ** n, 4) for n in (2, 4))
+    assert f"which is {two} at h = 2 and {four} at h = 4." in TEXT
+    assert f"sigma^{np.sqrt(2.0):.2f} at equal rates." in TEXT
+    limit, value = printed(2 * (9 / 16) ** 2 - (1 / 8) ** 2, 4), printed(float(failure.failure_probability(2)), 4)
+    assert f"{limit} against {value} at h = 2." in TEXT
+
+
+def test_the_counts_of_failed_networks_are_those_of_their_page():
+    page = (Path(__file__).parent.parent / "docs" / "failures.md").read_text(encoding="ascii")
+    tables = {part.splitlines()[0]: part for part in page.split("\n## ")}
+
+    def row(title, *start):
+        """The cells of the first row that starts with these."""
+        line = next(x for x in tables[title].splitlines() if x.startswith(f"| {' | '.join(start)} |"))
+        return [cell.strip().replace("0.", ".", 1) for cell in line.strip("|").split("|")]
+
+    hinge = row("Antipodal inputs at any scale", "0.3", "4", "hinge")
+    assert f"h = 4 and sigma = 0.3, {hinge[3]} instead of {hinge[6]} by the rule of signs" in TEXT
+    few = [row("Larger scales, orthogonal inputs", scale, "4")[3] for scale in ("0.02", "1", "10")]
+    assert f"with h = 4 {few[0]}, {few[1]} and {few[2]} of 10,000 at sigma = 0.02, 1 and 10" in TEXT
+    some, more = (" and ".join(row("Lone units, orthogonal inputs", scale)[6:8]) for scale in ("0.3", "4"))
+    assert f"of all units {some} at sigma = 0.3, {more} at 4.".replace(" .0", " 0.0") in TEXT
+    large, small = (row("How late choices vanish", scale)[4] for scale in ("0.1", "0.0003"))
+    said = f"the power is {large} at sigma = 0.1 to 0.3, and {small} at 0.0003 to 0.001."
+    assert said.replace("+- .", "+- 0.") in TEXT
+    angles = [row("From acute angles to 180 degrees", angle)[2].split()[0] for angle in ("30", "60", "120", "150")]
+    a, b, c, d = angles
+    assert f"h = 3 it is {a} at 30 degrees, {b} at 60, {c} at 120 and {d} at 150." in TEXT
+    steps = [row("The step size above 90 degrees", "175", lr)[4] for lr in ("0.1", "0.01")]
+    assert f"of 10,000 with h = 2 at 175 degrees, {steps[0]} at lr = 0.1 and {steps[1]} at 0.01." in TEXT

@@ -2,8 +2,8 @@
 
 Each class holds one input, x_1 with label +1 and x_2 with label -1. A unit k is looked at through its
 pre-activations w_k.x_1 and w_k.x_2 and its output weight Z_k, and nothing else: no theory is asked. What decides is
-a set of signs that training never leaves, because every pull is at least 0 (docs/theory.md). Networks that are
-decided are trained no further, and the rest is the same as in one long run, to the bit.
+a set of signs that training never leaves, because every pull is at least 0 (docs/theory.md, sections 13 to 15).
+Networks that are decided are trained no further, and the rest is the same as in one long run, to the bit.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ One hidden layer of h units without biases; class 1 (label +1) holds one input x
 with p_2. All entries of W and Z start independent and normal with mean 0 and one standard deviation, the scale. A
 unit serves class 1 if in the end it is active on x_1 and Z > 0, class 2 with Z < 0; a class fails if no unit serves
 it. Units do not feel each other as long as all logits are near 0, every pull then being 1/2: in the limit of a
-small scale this lasts until each unit has made its choice, so that units are independent (docs/theory.md).
+small scale this lasts until each unit has made its choice, so that units are independent (docs/theory.md,
+section 15).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ class, u = sum y z over its active units (y > 0) is its logit, kappa = p \\|x\\|
 
 and nothing moves a unit once y <= 0. A unit with y > -\\|x\\| z ends with y > 0 and z > 0; one with y < -\\|x\\| z
 dies in finite time; on the line between the two, which gradient descent shares with the flow, it creeps to 0
-without end. docs/theory.md derives this, the time of death, and what happens in a network of several units.
+without end. docs/theory.md, section 13, derives this, the time of death, and what becomes of several units.
 """
 
 from __future__ import annotations

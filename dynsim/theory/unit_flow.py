@@ -235,7 +235,7 @@ def _until_event(
     """The solution until the first event, or until the last time."""
     size = np.linalg.norm(state[2:].reshape(-1, 3), axis=1)
     atol = rtol * np.concatenate([np.ones(2), np.repeat(size, 3)])
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         found = solve_ivp(
             lambda _, y: units.field(y, loss), span, state, "DOP853",
             rtol=rtol, atol=np.maximum(atol, 1e-290), events=list(events.values()) or None, dense_output=True,

@@ -6,7 +6,6 @@ and its output weight Z. The two inputs are opposite or orthogonal. Nothing is a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,8 +28,6 @@ class Units:
     """The state is (P, Z): w.x_k, shape (..., h, 2), with the classes +1 and -1 on the last axis, and Z (..., h).
 
     P, Z: at the start. gram: inner products of the two inputs. cells: p. labels: of the points. index: their class.
-    lead: by which part of a step the gates are read ahead; 0 is gradient descent, and what others change tells how
-    much hangs on where within a step a unit dies.
     """
 
     P: Floats
@@ -39,7 +36,6 @@ class Units:
     cells: Floats
     labels: Floats
     index: NDArray[np.int64]
-    lead: float = 0.0
 
     @classmethod
     def of(cls, network: Network, data: Dataset) -> Units:
@@ -54,34 +50,36 @@ class Units:
 
     def step(self, state: State, lr: float, cells: Floats, loss: Loss) -> State:
         P, Z = state
-        P_dot, Z_dot = self._move(P, P > 0.0, Z, lr * cells, loss)
-        if self.lead:
-            P_dot, Z_dot = self._move(P, P + self.lead * P_dot > 0.0, Z, lr * cells, loss)
-        return P + P_dot, Z + Z_dot
+        seen = np.where(P > 0.0, P, 0.0)
+        pull = lr * cells * _SIGNS * loss.pull(self.margins(state))
+        moved = (pull[..., None, :] * (P > 0.0)) @ self.gram
+        return P + Z[..., None] * moved, Z + np.einsum("...hk,...k->...h", seen, pull)
 
-    def _move(self, P: Floats, on: NDArray[np.bool_], Z: Floats, share: Floats, loss: Loss) -> State:
-        seen = np.where(on, P, 0.0)
-        pull = share * _SIGNS * loss.pull(_SIGNS * np.einsum("...hk,...h->...k", seen, Z))
-        moved = (pull[..., None, :] * on) @ self.gram
-        return Z[..., None] * moved, np.einsum("...hk,...k->...h", seen, pull)
+    def speed(self, state: State, loss: Loss) -> Floats:
+        """kappa g of the class that drives faster, shape (...)."""
+        return np.asarray(np.max(self.cells * self.norms * np.abs(loss.pull(self.margins(state))), axis=-1))
 
-    def switches(self, states: Iterator[State], last: int) -> Floats:
-        """After how many of the states, up to number `last`, the first gate has changed, shape (...); or inf."""
-        before = self.P > 0.0
-        found = np.full(self.Z.shape[:-1], np.inf)
-        for k, (P, _) in enumerate(states):
-            now = ((P > 0.0) != before).any(axis=(-2, -1))
-            found = np.where(now & np.isinf(found), k, found)
-            if k == last or np.all(found < np.inf):
-                break
-        return found
+    def margins(self, state: State) -> Floats:
+        """Of the two classes, shape (..., 2)."""
+        P, Z = state
+        return np.asarray(_SIGNS * np.einsum("...hk,...h->...k", np.where(P > 0.0, P, 0.0), Z))
+
+    def sizes(self, state: State) -> Floats:
+        """(\\|x\\|/2) (a^2 + z^2) of every unit for either class, in units of the logit, shape (..., h, 2)."""
+        P, Z = state
+        return np.asarray(0.5 * (P**2 / self.norms + self.norms * Z[..., None] ** 2))
+
+    @property
+    def norms(self) -> Floats:
+        """\\|x_1\\| and \\|x_2\\|."""
+        return np.sqrt(np.diag(self.gram))
 
     def flow(self, times: Floats, loss: Loss, *, rtol: float, lr: float = 0.0) -> list[State]:
         if lr:
             raise ValueError(f"lr must be 0: no second-order flow is known across the death of a unit, got {lr:g}")
         h = self.Z.shape[-1]
-        norms = np.sqrt(np.diag(self.gram))
-        inputs = unit_flow.Inputs(norms, self.cells, opposite=bool(self.gram[0, 1] < -0.5 * norms[0] * norms[1]))
+        opposite = bool(self.gram[0, 1] < -0.5 * np.prod(self.norms))
+        inputs = unit_flow.Inputs(self.norms, self.cells, opposite)
         members = zip(self.P.reshape(-1, h, 2), self.Z.reshape(-1, h), strict=True)
         paths = [unit_flow.flow(P, Z, inputs, times, loss, rtol) for P, Z in members]
         P = np.stack([path.P for path in paths], 1).reshape(len(times), *self.P.shape)
@@ -89,8 +87,7 @@ class Units:
         return list(zip(P, Z, strict=True))
 
     def logits(self, state: State) -> Floats:
-        P, Z = state
-        return np.asarray(np.einsum("...hk,...h->...k", np.where(P > 0.0, P, 0.0), Z)[..., self.index])
+        return np.asarray((_SIGNS * self.margins(state))[..., self.index])
 
     def sound(self, state: State) -> bool:
         """A step is that of gradient descent, whatever the pulls."""
