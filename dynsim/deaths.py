@@ -11,10 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dynsim.checks import Floats
+from dynsim.dataset import LABELS
 from dynsim.losses import Loss
 from dynsim.theory import descent
 from dynsim.theory.descent import State
 from dynsim.theory.units import Units
+
+_SIGNS = np.array(LABELS, dtype=float)
 
 
 def remainder(
@@ -49,12 +52,12 @@ def remainder(
     after = steps.reshape(lead) >= begin.min(axis=(-2, -1))[..., None]
     wider = np.where(after, np.maximum(rest, 2.0 * np.abs(maps[-1] - maps[-2])), rest)
     wider = wider + 8.0 / 2**level * _overshoot(system, loss, lr, steps, begin)
-    if loss.name != "hinge":
+    if loss.name != "hinge" or not system.opposite:
         return np.asarray(wider)
-    return np.where(steps.reshape(lead) >= _races(system, loss, lr, level, last), np.inf, wider)
+    return np.where(steps.reshape(lead) >= _races(system, loss, lr, level, coarse, last), np.inf, wider)
 
 
-def _races(system: Units, loss: Loss, lr: float, level: int, last: int) -> Floats:
+def _races(system: Units, loss: Loss, lr: float, level: int, crossed: Floats, last: int) -> Floats:
     """From which step on a class may have one unit more or less, shape (..., n); inf for never.
 
     The hinge lets go of a class at margin 1, and with it of a unit on its way to the other class. Where the unit
@@ -67,8 +70,11 @@ def _races(system: Units, loss: Loss, lr: float, level: int, last: int) -> Float
     open_ = np.full(coarse.shape, np.inf)
     for k, state in enumerate(descent.run(system, loss, lr)):
         now = (coarse == k) | (np.isinf(coarse) & (fine < np.inf) & (k == last))
-        across = np.abs(state[0]) / system.norms
-        near = across <= window[..., None, :] * lr * system.cells * system.norms * np.abs(state[1])[..., None]
+        dying = (state[0] > 0.0) & (_SIGNS * state[1][..., None] < 0.0)
+        step = lr * system.cells * system.norms**2 * np.abs(state[1])[..., None]
+        ahead = dying & (state[0] <= window[..., None, :] * step)
+        behind = (system.P > 0.0) & (np.abs(k - crossed) <= window[..., None, :])
+        near = ahead | behind
         race = now & near.any(axis=-2)
         # The unit is lost to one class, and the question is whether the other has it.
         open_ = np.where(race[..., ::-1], np.minimum(open_, k - window[..., ::-1]), open_)

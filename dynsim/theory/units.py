@@ -74,12 +74,16 @@ class Units:
         """\\|x_1\\| and \\|x_2\\|."""
         return np.sqrt(np.diag(self.gram))
 
+    @property
+    def opposite(self) -> bool:
+        """Whether the inputs are opposite, and not orthogonal."""
+        return bool(self.gram[0, 1] < -0.5 * np.prod(self.norms))
+
     def flow(self, times: Floats, loss: Loss, *, rtol: float, lr: float = 0.0) -> list[State]:
         if lr:
             raise ValueError(f"lr must be 0: no second-order flow is known across the death of a unit, got {lr:g}")
         h = self.Z.shape[-1]
-        opposite = bool(self.gram[0, 1] < -0.5 * np.prod(self.norms))
-        inputs = unit_flow.Inputs(self.norms, self.cells, opposite)
+        inputs = unit_flow.Inputs(self.norms, self.cells, self.opposite)
         members = zip(self.P.reshape(-1, h, 2), self.Z.reshape(-1, h), strict=True)
         paths = [unit_flow.flow(P, Z, inputs, times, loss, rtol) for P, Z in members]
         P = np.stack([path.P for path in paths], 1).reshape(len(times), *self.P.shape)
