@@ -37,7 +37,7 @@ from dynsim.theory.units import Units
 from dynsim.trajectory import Trajectory
 
 #: Relative size of the perturbation that measures the growth of rounding errors.
-_JITTER = 2.0**-40
+_JITTER, _FINEST = 2.0**-40, 2.0**-50
 #: Number of perturbed copies.
 _COPIES = 4
 #: A perturbation grown to this relative size has left the linear regime.
@@ -249,12 +249,21 @@ def round_off(system: System, run: Trajectory, lr: float, steps: NDArray[np.int6
     """
     loss = losses.get(run.loss_name)
     plain = descend(system, loss, lr, steps)
-    shaken = descent.run(system, loss, lr, copies=_COPIES, jitter=_JITTER, rng=0)
-    grown = np.abs(descent.logits_at(system, shaken, steps) - plain[:, None]).max(axis=1)
+
+    def shaken(jitter: float) -> tuple[Floats, NDArray[np.bool_]]:
+        """By how much a perturbation has grown, and where it has left the linear regime."""
+        states = descent.run(system, loss, lr, copies=_COPIES, jitter=jitter, rng=0)
+        grown = np.abs(descent.logits_at(system, states, steps) - plain[:, None]).max(axis=1)
+        left = ~(grown <= _SATURATED * np.abs(plain)) & (grown > 0)
+        return grown / jitter, np.maximum.accumulate(left, axis=0)
+
+    growth, lost = shaken(_JITTER)
+    if lost.any():
+        # The finest perturbation that rounding itself leaves visible stays linear for longer.
+        finer, later = shaken(_FINEST)
+        growth, lost = np.where(lost, finer, growth), lost & later
     lead = (len(steps), *[1] * (plain.ndim - 1))
-    size = unit * (np.abs(plain) + np.sqrt(steps + 1.0).reshape(lead) * grown / _JITTER)
-    lost = ~(grown <= _SATURATED * np.abs(plain)) & (grown > 0)
-    lost = np.maximum.accumulate(lost, axis=0)
+    size = unit * (np.abs(plain) + np.sqrt(steps + 1.0).reshape(lead) * growth)
     return Part("round-off", "a perturbed copy of the exact map", np.where(lost, np.inf, size))
 
 

@@ -352,7 +352,10 @@ def _no_progress(case: Case, mask: NDArray[np.bool_]) -> str:
         if np.any(np.all(start >= 1.0, axis=-1)):
             return "the class was learnt before the first judged time: nothing was left to learn"
         gained = (best - start) / np.maximum(1.0 - start, 1e-300)
-        if not np.all(np.any(gained >= PLATEAU, axis=-1)):
+        # A logit of exactly 0 that was another one is that of units which have died: the law's own end.
+        margin = curve[..., mask]
+        died = np.any(judged & (margin != 0.0), axis=0) & np.any(judged & (margin == 0.0), axis=0)
+        if not np.all(np.any((gained >= PLATEAU) | died, axis=-1)):
             return f"the class never left the plateau {where}: nothing was learnt yet"
     return ""
 

@@ -420,3 +420,14 @@ def test_other_bad_arguments():
         competition.separatrix(1.0, points=1)
     with pytest.raises(ValueError, match=r"times must increase"):
         competition.solve(1.0, 1.0, 1.0, times=[1.0, 0.5])
+
+
+def test_paths_too_stiff_to_follow_are_refused():
+    with pytest.raises(ValueError, match=r"must be at most 1000 to be followed in time, got 1e\+10"):
+        competition.solve(1e10, 1e10, 1.0, times=[0.0, 1.0])
+
+
+def test_results_cannot_be_changed():
+    for found in (competition.solve(0.1, 0.1, 0.1, times=[0.0, 1.0]), competition.separatrix(1.0, points=5)):
+        with pytest.raises(ValueError, match=r"read-only"):
+            found.alpha[0] = 1.0

@@ -26,6 +26,8 @@ ON_THE_SEPARATRIX = 1e-10
 _MARGIN = 1e-9
 #: Tolerance of the integration in time, and the stiffness (the k of the saddle) from which it is left to LSODA.
 _RTOL, _STIFF = 3e-13, 30.0
+#: Paths from larger starts are too stiff to be followed.
+LARGEST = 1e3
 #: No death is awaited longer.
 _END = 1e200
 
@@ -52,8 +54,6 @@ class Starts(NamedTuple):
     def swapped(self) -> Starts:
         """Class 2 in the place of class 1, and z -> -z: the same equations."""
         return Starts(self.beta, self.alpha, -self.z, self.norm2, self.norm1, self.p2, self.p1)
-
-
 
 
 def side(starts: Starts) -> NDArray[np.int64]:
@@ -121,6 +121,16 @@ def root_of(starts: Starts) -> tuple[Floats, Floats]:
 
 
 # -- paths in time -------------------------------------------------------------------------------------------
+
+
+def check_sizes(starts: Starts) -> None:
+    """Refuse paths that are so stiff that rounding decides on the way: alpha/a, beta/b or z beyond `LARGEST`."""
+    size = np.maximum(np.maximum(starts.alpha / starts.norm1, starts.beta / starts.norm2), np.abs(starts.z))
+    if np.any(size > LARGEST):
+        raise ValueError(
+            f"alpha/norms[0], beta/norms[1] and z must be at most {LARGEST:g} to be followed in time, "
+            f"got {np.max(size):.10g}; winner and clearance take them"
+        )
 
 
 def paths(starts: Starts, ends: NDArray[Any], times: Floats) -> tuple[Floats, Floats]:
@@ -240,11 +250,9 @@ def checked(alpha: ArrayLike, beta: ArrayLike, z: ArrayLike, norms: ArrayLike, f
     """Starts in the shape to which the arguments broadcast, or a ValueError."""
     given = checks.nonnegative("alpha", alpha), checks.nonnegative("beta", beta), checks.array("z", z)
     (a, b), (p1, p2) = pair("norms", norms), pair("frequencies", frequencies)
-    return Starts(
-        *checks.broadcast(
-            alpha=given[0], beta=given[1], z=given[2], norm_1=a, norm_2=b, frequency_1=p1, frequency_2=p2
-        )
-    )
+    named = dict(zip(("alpha", "beta", "z"), given, strict=True))
+    named |= {"norms[0]": a, "norms[1]": b, "frequencies[0]": p1, "frequencies[1]": p2}
+    return Starts(*checks.broadcast(**named))
 
 
 def pair(name: str, value: Any) -> tuple[Floats, Floats]:

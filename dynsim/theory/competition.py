@@ -178,7 +178,9 @@ def saddle(c: ArrayLike, *, norms: ArrayLike = (1.0, 1.0), frequencies: ArrayLik
     """
     root = np.sqrt(checks.positive("c", c))
     (a, b), (p1, p2) = competing.pair("norms", norms), competing.pair("frequencies", frequencies)
-    root, a, b, p1, p2 = checks.broadcast(c=root, norm_1=a, norm_2=b, frequency_1=p1, frequency_2=p2)
+    root, a, b, p1, p2 = checks.broadcast(
+        c=root, **{"norms[0]": a, "norms[1]": b, "frequencies[0]": p1, "frequencies[1]": p2}
+    )
     m = root / np.hypot(p2 / a, p1 / b)
     return Saddle(np.asarray(p2 * m), np.asarray(p1 * m))
 
@@ -322,7 +324,8 @@ def solve(
     Raises
     ------
     ValueError
-        As for `winner`, and if the times are not increasing.
+        As for `winner`; if the times are not increasing; if alpha/a, beta/b or \\|z\\| is above 1,000, from where
+        a path is too stiff to be followed.
     FloatingPointError
         If the integration fails.
 
@@ -338,11 +341,12 @@ def solve(
     """
     given = competing.checked(alpha, beta, z, norms, frequencies)
     asked = checks.times("times", times)
+    competing.check_sizes(given)
     shape = given.z.shape
     ends = winner(alpha, beta, z, norms=norms, frequencies=frequencies)
     path, death = competing.paths(given.flat, ends.ravel(), asked)
     alphas, betas, zs = (path[:, i].reshape(len(asked), *shape) for i in range(3))
-    return Competition(asked, alphas, betas, zs, death.reshape(*shape, 2))
+    return Competition(*map(checks.frozen, (asked, alphas, betas, zs, death.reshape(*shape, 2))))
 
 
 def separatrix(
@@ -404,7 +408,8 @@ def separatrix(
     saddle_point = (float(middle.alpha), float(middle.beta), 0.0, 0.0, np.inf)
     columns = zip(upper, saddle_point, (alpha, beta, -z, -shift, time), strict=True)
     joined = [np.concatenate([one[::-1], np.full(1, two), three]) for one, two, three in columns]
-    return Separatrix(float(value), middle, joined[4], joined[0], joined[1], joined[2], joined[3])
+    time, *rest = (checks.frozen(joined[i]) for i in (4, 0, 1, 2, 3))
+    return Separatrix(float(value), middle, time, *rest)
 
 
 def _drawn(sheet: Sheet, far: float, points: int) -> tuple[Floats, Floats, Floats, Floats, Floats]:

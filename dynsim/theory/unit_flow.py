@@ -23,6 +23,8 @@ from dynsim.losses import Loss
 _SIGNS = np.array(LABELS, dtype=float)
 #: Deaths this close in the clock are one event: opposite inputs, equal units.
 _TOGETHER = 1e-13
+#: The margin at which a class is learnt and moves no more: under the squared loss it comes to 1 but for rounding.
+_ENDS = {"hinge": 1.0, "squared": 1.0 - 1e-13}
 
 
 class Inputs(NamedTuple):
@@ -94,8 +96,18 @@ class _Ensemble:
             own, z = self.alone[k], _SIGNS[k] * shared[:, 2]
             grown = np.exp(tau[k] - self.since[k, own])
             s, d = self.s[k, own] * grown, self.d[k, own] / grown
-            out[k] = 0.25 * self.inputs.norms[k] * np.sum((s - d) * (s + d)) + np.sum(shared[:, k] * z)
+            with np.errstate(over="ignore"):
+                out[k] = 0.25 * self.inputs.norms[k] * np.sum((s - d) * (s + d)) + np.sum(shared[:, k] * z)
         return out
+
+    def longest(self, loss: Loss) -> float:
+        """How long a step may be: the squared loss ends in an exponential approach, stiff beside its own end."""
+        if loss.name != "squared":
+            return np.inf
+        going = (self.alone & (self.s > 0.0)).any(-1) & ~self.stopped
+        C = 0.5 * self.inputs.norms * [np.linalg.norm(self.s[k]) * np.linalg.norm(self.d[k]) for k in (0, 1)]
+        rate = 2.0 * self.inputs.norms * self.inputs.frequencies * np.hypot(1.0, C)
+        return float(0.25 / np.max(rate[going])) if going.any() else np.inf
 
     def field(self, state: Floats, loss: Loss) -> Floats:
         tau, shared = self.split(state)
@@ -184,8 +196,8 @@ def flow(P: Floats, Z: Floats, inputs: Inputs, times: Floats, loss: Loss, rtol: 
     units, now = _Ensemble.of(P, Z, inputs), 0.0
     shared = np.column_stack([P[units.both], Z[units.both]])
     state = np.concatenate([np.zeros(2), shared.ravel()])
-    if loss.name == "hinge":
-        units.stopped[:] = units.margins(*units.split(state)) >= 1.0
+    if loss.name in _ENDS:
+        units.stopped[:] = units.margins(*units.split(state)) >= _ENDS[loss.name]
     path = Path(np.empty((len(times), *P.shape)), np.empty((len(times), *Z.shape)))
     done = 0
     while done < len(times):
@@ -220,8 +232,9 @@ def _events(units: _Ensemble, loss: Loss) -> dict[str, Any]:
         at = float(np.min(units.deadline(k)))
         if at < np.inf:
             events[f"death in class {k}"] = lambda _, y, k=k, at=at: at - y[k]
-        if loss.name == "hinge" and not units.stopped[k]:
-            events[f"class {k} learnt"] = lambda _, y, k=k: 1.0 - float(units.margins(*units.split(y))[k])
+        if loss.name in _ENDS and not units.stopped[k]:
+            end = _ENDS[loss.name]
+            events[f"class {k} learnt"] = lambda _, y, k=k, end=end: end - float(units.margins(*units.split(y))[k])
     if units.both.any():
         events["one input lost"] = lambda _, y: float(np.min(units.split(y)[1][:, :2]))
     for event in events.values():
@@ -239,6 +252,7 @@ def _until_event(
         found = solve_ivp(
             lambda _, y: units.field(y, loss), span, state, "DOP853",
             rtol=rtol, atol=np.maximum(atol, 1e-290), events=list(events.values()) or None, dense_output=True,
+            max_step=units.longest(loss),
         )  # fmt: skip
     if not found.success:
         raise FloatingPointError(f"the flow could not be integrated beyond t = {found.t[-1]:.6g}: {found.message}")

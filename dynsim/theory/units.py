@@ -107,12 +107,14 @@ class Units:
             negative where it must not.
         """
         (aa, ab), (_, bb) = self.gram
+        if not (aa > 0.0 and bb > 0.0):
+            raise AssumptionError("law 'phases' needs inputs that are not 0, on which no unit is ever active")
         cosine = ab / np.sqrt(aa * bb)
         if abs(cosine) > _ROUNDING and cosine > _ROUNDING - 1.0:
             angle = np.degrees(np.arccos(cosine))
             raise AssumptionError(
                 "law 'phases' needs inputs of the two classes that are opposite or orthogonal, got "
-                f"{angle:.6g} degrees"
+                f"{angle:.10g} degrees"
             )
         if loss.name not in ("hinge", "squared"):
             return
