@@ -287,7 +287,7 @@ def test_a_race_is_not_judged():
 def test_a_class_whose_units_die_can_agree():
     """Both its logit and the law's end at exactly 0: that is what the law says, and it is no plateau."""
     data = points(90.0)
-    network = Network(([[0.5, -0.1], [-0.1, 0.6]], [-0.8, -0.3]))
+    network = Network(([[0.1, -0.1], [-0.1, 0.6]], [-0.3, -0.3]))
     found = compare(predict(network, data, law="phases"), train(network, data, lr=0.02, steps=3_000))
     assert found.empirical.logits[-1, 0] == 0.0 and found.verdict == Verdict.AGREES
     wrong = predict(network, points(90.0, frequencies=(0.63, 0.4)), law="phases")
