@@ -431,3 +431,10 @@ def test_results_cannot_be_changed():
     for found in (competition.solve(0.1, 0.1, 0.1, times=[0.0, 1.0]), competition.separatrix(1.0, points=5)):
         with pytest.raises(ValueError, match=r"read-only"):
             found.alpha[0] = 1.0
+
+
+def test_numbers_whose_products_overflow_are_refused():
+    with pytest.raises(ValueError, match=r"beta must be at most 1e\+60, got 1e\+150"):
+        competition.winner(1.0, 1e150, 1.0)
+    with pytest.raises(ValueError, match=r"frequencies\[1\] must be at most 1e\+60, got 1e\+99"):
+        competition.clearance(1.0, 1.0, 1.0, frequencies=(1.0, 1e99))

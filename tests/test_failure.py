@@ -215,8 +215,8 @@ def test_rates_must_be_positive(name, value):
 
 
 def test_samples_and_rng():
-    with pytest.raises(ValueError, match=r"samples must be an integer of at least 2, got 1"):
-        failure_estimate(2, 120, samples=1, rng=0)
+    with pytest.raises(ValueError, match=r"samples must be an integer of at least 1000, got 999"):
+        failure_estimate(2, 120, samples=999, rng=0)
     with pytest.raises(ValueError, match=r"rng must be what np.random.default_rng takes"):
         failure_estimate(2, 120, rng="seed")
 
@@ -224,4 +224,4 @@ def test_samples_and_rng():
 def test_an_angle_is_a_number_and_an_estimate_two_arrays():
     with pytest.raises(ValueError, match=r"angle must be one number above 0 and at most 180 \(degrees\), got True"):
         failure_estimate(2, True, rng=0)
-    assert all(isinstance(part, np.ndarray) for part in failure_estimate(2, 120.0, samples=100, rng=0))
+    assert all(isinstance(part, np.ndarray) for part in failure_estimate(2, 120.0, samples=1_000, rng=0))

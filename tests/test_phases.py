@@ -496,7 +496,7 @@ def test_times_steps_and_starts_that_are_refused():
         phases.half_width(np.ones(3), -1.0, lr=np.ones(2))
     with pytest.raises(ValueError, match=r"time must be at least 0, got -1"):
         phases.logit(-1.0, 1.0, -1.0)
-    with pytest.raises(ValueError, match=r"time and unit must broadcast to one shape, got \(3,\), \(2,\)"):
+    with pytest.raises(ValueError, match=r"time and y must broadcast to one shape, got \(3,\), \(2,\)"):
         phases.logit(np.ones(3), np.ones(2), -1.0)
     with pytest.raises(ValueError, match=r"times must increase, got 1 followed by 1 at 1"):
         phases.solve(1.0, -1.0, times=[1.0, 1.0])

@@ -26,6 +26,8 @@ ON_THE_SEPARATRIX = 1e-10
 _MARGIN = 1e-9
 #: Tolerance of the integration in time, and the stiffness (the k of the saddle) from which it is left to LSODA.
 _RTOL, _STIFF = 3e-13, 30.0
+#: Products of larger numbers would overflow.
+HUGE = 1e60
 #: Paths from larger starts are too stiff to be followed.
 LARGEST = 1e3
 #: No death is awaited longer.
@@ -252,6 +254,9 @@ def checked(alpha: ArrayLike, beta: ArrayLike, z: ArrayLike, norms: ArrayLike, f
     (a, b), (p1, p2) = pair("norms", norms), pair("frequencies", frequencies)
     named = dict(zip(("alpha", "beta", "z"), given, strict=True))
     named |= {"norms[0]": a, "norms[1]": b, "frequencies[0]": p1, "frequencies[1]": p2}
+    for name, values in named.items():
+        if np.any(np.abs(values) > HUGE):
+            raise ValueError(f"{name} must be at most {HUGE:g}, got {np.max(np.abs(values)):.10g}")
     return Starts(*checks.broadcast(**named))
 
 

@@ -309,7 +309,7 @@ def solve(
     Parameters
     ----------
     alpha, beta, z, norms, frequencies
-        As for `winner`; each start is integrated on its own, in some milliseconds to tenths of a second.
+        As for `winner`; each start is integrated on its own.
     times : array_like, shape (T,)
         t = lr x step, non-negative, increasing and finite.
 
@@ -401,21 +401,12 @@ def separatrix(
     far = 3.0 if reach is None else checks.number("reach", reach) / float(root[0])
     number = checks.count("points", points, least=2)
     sheet = Sheet(root, p1 * a, p2 * b, a, b)
-    upper = _drawn(sheet, far, number)
+    upper = _curves.drawn(sheet, far, number)
     # The lower branch is the upper one of the swapped sheet.
-    beta, alpha, z, shift, time = _drawn(sheet.swapped, far, number)
+    beta, alpha, z, shift, time = _curves.drawn(sheet.swapped, far, number)
     middle = saddle(value, norms=norms, frequencies=frequencies)
     saddle_point = (float(middle.alpha), float(middle.beta), 0.0, 0.0, np.inf)
     columns = zip(upper, saddle_point, (alpha, beta, -z, -shift, time), strict=True)
     joined = [np.concatenate([one[::-1], np.full(1, two), three]) for one, two, three in columns]
     time, *rest = (checks.frozen(joined[i]) for i in (4, 0, 1, 2, 3))
     return Separatrix(float(value), middle, time, *rest)
-
-
-def _drawn(sheet: Sheet, far: float, points: int) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """alpha, beta, z, shift and time of the branch z > 0, from the saddle outwards."""
-    curve = _curves.branch(sheet, far, points)
-    at = _curves.point(curve.eta, curve.zeta, sheet)
-    ends = at.cos <= _curves.EDGE
-    alpha = np.where(ends, 0.0, sheet.norm1 * sheet.root * at.A)
-    return alpha, sheet.norm2 * sheet.root * at.B, sheet.root * at.z, sheet.root * at.R * curve.shift, curve.time

@@ -111,7 +111,7 @@ def failure_estimate(
     norms, frequencies : array_like, shape (2,)
         \\|x_1\\|, \\|x_2\\| and p_1, p_2; positive. Only A/B = p_1 \\|x_1\\|/(p_2 \\|x_2\\|) matters.
     samples : int
-        Number of random units, at least 2.
+        Number of random units, at least 1,000: of fewer the standard error would be a guess.
     rng : anything np.random.default_rng takes
 
     Returns
@@ -133,7 +133,7 @@ def failure_estimate(
     """
     h = _units(hidden)
     degrees = _angle(angle)
-    number = checks.count("samples", samples, least=2)
+    number = checks.count("samples", samples, least=1_000)
     draws = checks.generator("rng", rng).standard_normal((number, 3))
     class_of = _served(draws[:, :2], draws[:, 2], degrees, *_shares(norms, frequencies))
     q0, q1, q2 = np.bincount(class_of, minlength=3) / number

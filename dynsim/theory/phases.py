@@ -206,7 +206,7 @@ def logit(
     y, z, norm, frequency = plane.checked(y, z, norm, frequency)
     unit = _lone(y, z, norm, frequency)
     death = _death(unit, loss)
-    moment, _ = checks.broadcast(time=checked, unit=y)
+    moment, _ = checks.broadcast(time=checked, y=y)
     code = np.broadcast_to(unit.code, moment.shape)
     one = np.ones(moment.shape)
     death, u0, rate, C = (one * a for a in (death, unit.initial, unit.rate, unit.imbalance))

@@ -157,6 +157,15 @@ def branch(sheet: Sheet, reach: float, points: int) -> Branch:
     return Branch(np.exp(asked), zeta, -found.y[2] * zeta * at.rate, found.y[3, -1] - found.y[3])
 
 
+def drawn(sheet: Sheet, far: float, points: int) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    """alpha, beta, z, shift and time of the branch z > 0, from the saddle outwards."""
+    curve = branch(sheet, far, points)
+    at = point(curve.eta, curve.zeta, sheet)
+    ends = at.cos <= EDGE
+    alpha = np.where(ends, 0.0, sheet.norm1 * sheet.root * at.A)
+    return alpha, sheet.norm2 * sheet.root * at.B, sheet.root * at.z, sheet.root * at.R * curve.shift, curve.time
+
+
 def _end(sheet: Sheet, low: float, top: float) -> float:
     """log(eta) where zeta is `top`, or where alpha and what zeta still gains are below a rounding."""
 
