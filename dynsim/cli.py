@@ -65,6 +65,7 @@ def _add_reproduce(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for figures and results.json (out)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only these claims")
     parser.add_argument("--quick", action="store_true", help="larger steps, in seconds")
+    parser.add_argument("--full", action="store_true", help="the long experiments at their full length, in hours")
     parser.add_argument("--list", action="store_true", help="list the claims and stop")
     parser.set_defaults(run=_reproduce)
 
@@ -79,17 +80,20 @@ def _reproduce(arguments: argparse.Namespace) -> int:
         rows = [[entry.name, entry.source, entry.statement] for entry in entries]
         print("\n".join(report.table(rows, ("claim", "source", "statement"))))
         return AGREES
+    if arguments.quick and arguments.full:
+        raise ValueError("--quick and --full must not both be given")
     results: list[Result] = []
     failed = []
-    with tqdm(total=len(entries), unit="claim", disable=not sys.stderr.isatty(), leave=False) as bar:
-        for entry, found in zip(entries, run.run(entries, arguments.out, arguments.quick), strict=True):
+    effort, seen = run.Effort(arguments.quick, arguments.full), sys.stderr.isatty()
+    with tqdm(total=len(entries), unit="claim", disable=not seen, leave=False) as bar:
+        for entry, found in zip(entries, run.run(entries, arguments.out, effort, seen), strict=True):
             if isinstance(found, Exception):
                 failed.append(f"{entry.name} FAILED: {found!r}")
             else:
                 results.append(found)
             bar.update()
             bar.set_description(entry.name)
-    print("\n".join([*run.table(results), *failed]))
+    print("\n".join([*run.table(results), *run.tables(results), *failed]))
     agree = sum(result.verdict == Verdict.AGREES for result in results)
     print(f"\n{agree} of {len(entries)} claims agree; figures and results.json are in {arguments.out}")
     return AGREES if agree == len(entries) else NOT_ALL

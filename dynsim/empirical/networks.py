@@ -1,7 +1,8 @@
 """The forward and the backward pass of a ReLU network of any depth, as pure functions written by hand.
 
 Leading axes (...) are independent networks. With `out` from an earlier call of the same shapes no array is
-allocated but for the gates of one layer.
+allocated but for the gates of one layer. Arrays have the dtype of the first layer's weights: float64, but for the
+generative networks of `dynsim.empirical.gan`.
 """
 
 from __future__ import annotations
@@ -81,10 +82,10 @@ def _room(weights: Arrays, X: Floats, axes: int) -> tuple[Floats, Cache]:
     width = weights[0].shape[-1]
     for weight in weights[:-1]:
         width = weight.shape[-2] if weight.ndim == axes + 2 else width
-        hidden.append(np.empty((*lead, width, n)))
+        hidden.append(np.empty((*lead, width, n), dtype=weights[0].dtype))
     back = tuple(np.empty_like(h) for h in hidden)
     tail = weights[-1].shape[axes:-1]
-    return np.empty((*lead, n, *tail)), Cache(X, tuple(hidden), axes, back)
+    return np.empty((*lead, n, *tail), dtype=weights[0].dtype), Cache(X, tuple(hidden), axes, back)
 
 
 def backward(
@@ -129,6 +130,40 @@ def backward(
     return tuple(grads)
 
 
+def input_gradient(weights: Arrays, cache: Cache, pull: Floats, *, out: Floats | None = None) -> Floats:
+    """pull_i df(x_i)/dx_i for every point: with pull 1 the saliency of each coordinate.
+
+    Parameters
+    ----------
+    weights : sequence of ndarray
+    cache : Cache
+        From `forward`.
+    pull : ndarray, shape (..., n), or (..., n, C)
+    out : ndarray, shape (..., n, d), optional
+        Where to put the result.
+
+    Returns
+    -------
+    ndarray, shape (..., n, d)
+        With the derivative of the ReLU at exactly 0 taken as 0, as in `backward`.
+
+    Examples
+    --------
+    >>> weights = [np.array([[1.0, 0.0], [0.0, 2.0]]), np.array([3.0, -1.0])]
+    >>> logits, cache = forward(weights, np.array([[1.0, 1.0], [1.0, -1.0]]))
+    >>> input_gradient(weights, cache, np.ones(2))
+    array([[ 3., -2.],
+           [ 3.,  0.]])
+    """
+    softmax = weights[-1].ndim == cache.axes + 2
+    if len(weights) == 1:
+        first = pull if softmax else pull[..., None]
+        return np.matmul(first, weights[0] if softmax else weights[0][..., None, :], out=out)
+    for layer in range(len(weights) - 2, -1, -1):
+        _pull_back(weights, cache, pull, layer, softmax)
+    return np.matmul(np.swapaxes(cache.back[0], -1, -2), weights[0], out=out)
+
+
 def _pull_back(weights: Arrays, cache: Cache, pull: Floats, layer: int, softmax: bool) -> None:
     """The signal at the units of a hidden layer, closed where the unit is not active: into cache.back[layer]."""
     here, above = cache.back[layer], weights[layer + 1]
@@ -161,4 +196,4 @@ def _gradients(weights: Arrays, cache: Cache, pull: Floats, biases: bool) -> lis
     shapes = [w.shape[cache.axes :] for w in weights]
     if biases:
         shapes += [s[:1] for s in shapes[:-1]] + [shapes[-1][:1] if tail == 2 else ()]
-    return [np.empty((*lead, *shape)) for shape in shapes]
+    return [np.empty((*lead, *shape), dtype=weights[0].dtype) for shape in shapes]

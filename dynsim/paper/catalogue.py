@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import NamedTuple
 
 from dynsim.paper import (
@@ -31,12 +32,16 @@ from dynsim.paper.claim import Result
 
 
 class Entry(NamedTuple):
-    """A claim: how it is called, where it stands, what it says, and how to hold it against a network."""
+    """A claim: how it is called, where it stands, what it says, and how to hold it against a network.
+
+    `reproduce` takes whether to be quick; that of a long claim also `full`, `folder` and `progress`.
+    """
 
     name: str
     source: str
     statement: str
-    reproduce: Callable[[bool], Result]
+    reproduce: Callable[..., Result]
+    long: bool
 
 
 _MODULES = (
@@ -63,6 +68,10 @@ _MODULES = (
     modified_flow,
 )
 
+#: Those that take minutes: they show progress, keep what they have, and can be done at the paper's length.
+_LONG: tuple[ModuleType, ...] = ()
+
 CLAIMS: dict[str, Entry] = {
-    module.NAME: Entry(module.NAME, module.SOURCE, module.STATEMENT, module.reproduce) for module in _MODULES
+    module.NAME: Entry(module.NAME, module.SOURCE, module.STATEMENT, module.reproduce, module in _LONG)
+    for module in _MODULES
 }

@@ -26,6 +26,18 @@ class Line:
     verdict: Verdict
 
 
+@dataclass(frozen=True)
+class Table:
+    """Data that belongs to a claim and has no verdict: what was measured where the paper gives no number.
+
+    Each row has as many cells as the header.
+    """
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Result:
     """A claim held against a trained network.
@@ -41,6 +53,9 @@ class Result:
         The comparisons behind the lines.
     figure : Figure or None
         Not shown, not saved: the caller's.
+    notes : tuple of str
+    tables : tuple of Table
+        Printed below the table of claims.
     """
 
     name: str
@@ -51,6 +66,7 @@ class Result:
     comparisons: tuple[Comparison, ...] = ()
     figure: Figure | None = None
     notes: tuple[str, ...] = field(default_factory=tuple)
+    tables: tuple[Table, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -72,6 +88,7 @@ class Result:
             "lines": [{**vars(line), "verdict": str(line.verdict)} for line in self.lines],
             "comparisons": [comparison.to_dict() for comparison in self.comparisons],
             "notes": list(self.notes),
+            "tables": [{**vars(one), "rows": [list(row) for row in one.rows]} for one in self.tables],
         }
 
 
