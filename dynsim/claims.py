@@ -218,8 +218,11 @@ def _of_callable(theory: Callable[[Floats], ArrayLike], run: Trajectory, whole: 
 
 
 def _reference(run: Trajectory) -> System | None:
-    """The exact map that starts where the trajectory started, if its start is known and the map applies."""
-    if run.start is None or run.data is None:
+    """The exact map that starts where the trajectory started, if its start is known and the map applies.
+
+    The maps are those of the loss alone: for a run with a penalty on its logits none is known.
+    """
+    if run.start is None or run.data is None or run.meta.get("spectral_decoupling"):
         return None
     try:
         return prediction.predict(run.start, run.data, loss=run.loss_name, law="gradient_descent", lr=1.0).system

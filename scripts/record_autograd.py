@@ -4,7 +4,8 @@
 Needs torch, which dynsim itself does not (pip install torch); reading the files needs nothing. Full-batch training
 in float64 on L = sum_i q_i l(x_i), points in general position with unequal weights q_i, so that gates flip.
 autograd.json: one hidden ReLU layer without bias, gradient descent, each of the four losses.
-autograd_forms.json: other depths, diagonal layers, biases, softmax readouts, momentum and Adam.
+autograd_forms.json: other depths, diagonal layers, biases, softmax readouts, momentum and Adam, and the penalty of
+spectral decoupling, (lam/2) sum_i q_i |f_i|^2.
 Numbers are written so that reading them gives the same float64 (17 digits where they are needed).
 
 Usage: python scripts/record_autograd.py [FOLDER]
@@ -39,15 +40,21 @@ OPTIMIZERS = {
 
 
 class Form(NamedTuple):
-    """shapes: one weight a layer, the one that reads the input first; an inner (h,) multiplies unit by unit."""
+    """shapes: one weight a layer, the one that reads the input first; an inner (h,) multiplies unit by unit.
+
+    seed: of the start; None goes on with the random numbers of the form before.
+    """
 
     shapes: tuple[tuple[int, ...], ...]
     biases: bool
     loss: str
     optimizer: str
     lr: float
+    decoupling: float = 0.0
+    seed: int | None = None
 
 
+DEEP = ((6, 3), (5, 6), (6, 5), (4, 6), (4,))
 FORMS = {
     "momentum": Form(((5, 3), (5,)), False, "cross_entropy", "momentum", 0.05),
     "adam": Form(((5, 3), (5,)), False, "cross_entropy", "adam", 0.03),
@@ -60,6 +67,14 @@ FORMS = {
     "softmax, depth 3, adam": Form(((5, 3), (4, 5), (3, 4)), True, "cross_entropy", "adam", 0.02),
     "depth 1": Form(((3,),), True, "cross_entropy", "gd", 0.3),
     "depth 1, softmax": Form(((3, 3),), True, "cross_entropy", "momentum", 0.05),
+    "depth 5, adam": Form(DEEP, True, "cross_entropy", "adam", 0.02, seed=1),
+    "depth 5, softmax, momentum": Form((*DEEP[:-1], (3, 4)), True, "cross_entropy", "momentum", 0.02, seed=1),
+    "decoupling": Form(((5, 3), (5,)), False, "cross_entropy", "gd", 0.1, 0.1, seed=1),
+    "decoupling, hinge, momentum": Form(((5, 3), (4, 5), (4,)), True, "hinge", "momentum", 0.02, 0.2, seed=1),
+    "decoupling, adam": Form(DEEP, True, "exponential", "adam", 0.02, 0.3, seed=1),
+    "decoupling, diagonal": Form(((5, 3), (5,), (5,)), False, "squared", "gd", 0.1, 0.1, seed=1),
+    "decoupling, softmax": Form(((5, 3), (4, 5), (3, 4)), True, "cross_entropy", "gd", 0.2, 0.1, seed=1),
+    "decoupling, depth 1": Form(((3,),), True, "cross_entropy", "gd", 0.3, 0.1, seed=1),
 }
 
 
@@ -102,6 +117,11 @@ def total(f, y, q, loss):
     return -(q * torch.log(torch.exp(own) / torch.exp(f).sum(1))).sum()
 
 
+def penalty(f, q):
+    """sum_i q_i |f_i|^2 / 2."""
+    return sum(weight * (row**2).sum() for weight, row in zip(q, f, strict=True)) / 2
+
+
 def train_form(form, X, y, q, normal):
     """The start, logits after 0, 1, ... steps, and the last weights and biases."""
     # Weights of variance 2 / (inputs of a unit) neither die out nor explode; a diagonal one below 0 would be dead.
@@ -118,12 +138,14 @@ def train_form(form, X, y, q, normal):
         logits.append(f.tolist())
         if step < STEPS:
             optimizer.zero_grad()
-            total(f, y, q, form.loss).backward()
+            loss = total(f, y, q, form.loss)
+            (loss + form.decoupling * penalty(f, q) if form.decoupling else loss).backward()
             optimizer.step()
     return {
         "loss": form.loss,
         "optimizer": form.optimizer,
         "lr": form.lr,
+        **({"spectral_decoupling": form.decoupling} if form.decoupling else {}),
         "start": {"weights": start[0], "biases": start[1] or None},
         "logits": logits,
         "end": {"weights": [a.tolist() for a in weights], "biases": [b.tolist() for b in biases] or None},
@@ -156,7 +178,7 @@ def forms(normal):
     runs = {}
     for name, form in FORMS.items():
         labels = CLASS_IDS if len(form.shapes[-1]) == 2 else y
-        runs[name] = train_form(form, X, labels, q, normal)
+        runs[name] = train_form(form, X, labels, q, normal if form.seed is None else normals(form.seed))
     return {
         "torch": torch.__version__.split("+")[0],
         "X": X.tolist(),
@@ -170,7 +192,7 @@ def forms(normal):
 
 def main(folder):
     folder.mkdir(exist_ok=True)
-    # Seeds for which gates flip in every hidden layer of every run and all logits move, as the tests ask for.
+    # Seeds (also those of the forms) for which gates flip in every hidden layer and all logits move: the tests ask.
     for name, record in (("autograd", four_losses(normals(20190906))), ("autograd_forms", forms(normals(69)))):
         (folder / f"{name}.json").write_text(json.dumps(record) + "\n", encoding="ascii")
 

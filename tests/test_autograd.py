@@ -98,6 +98,7 @@ def test_the_record_has_the_definitions():
 FORMS = read("autograd_forms.json")
 STEPS = FORMS["steps"]
 AMPLIFIED, DRAWS = 1e3, 32
+OPTIONS = ("loss", "optimizer", "lr", "spectral_decoupling")
 
 
 class Case(NamedTuple):
@@ -124,7 +125,7 @@ def case(name):
         for end in ("start", "end")
     ]
     data = Dataset(FORMS["X"], FORMS["y" if classes is None else "class ids"], FORMS["weights"])
-    return Case(*ends, data, logits, {key: run[key] for key in ("loss", "optimizer", "lr")})
+    return Case(*ends, data, logits, {key: run[key] for key in OPTIONS if key in run})
 
 
 def flat(network):
@@ -151,7 +152,7 @@ def bounds(start, data, options, batches):
     1e-10 in any case.
     """
     form, loss, X = Form.of(start), options.get("loss", "cross_entropy"), data.X
-    y = data.y.astype(int) if form.classes else data.y
+    y, lam = data.y.astype(int) if form.classes else data.y, options.get("spectral_decoupling", 0.0)
     theta, rng = np.tile(flat(start), (DRAWS + 1, 1)), np.random.default_rng(0)
     sizes = np.cumsum([a.size for a in start.parameters])[:-1]
     optimizer, logits, own = optimizer_of(options, theta.shape[1]), [], []
@@ -164,7 +165,7 @@ def bounds(start, data, options, batches):
             break
         index, q = batches[step]
         problem = form, arrays, X[index], y[index], q, loss
-        found = passes(*problem)[1], rounding(*problem, 1)
+        found = passes(*problem, lam=lam)[1], rounding(*problem, 1, lam)
         direction, fuzz = (np.hstack([a.reshape(DRAWS + 1, -1) for a in each]) for each in found)
         signs = AMPLIFIED * rng.choice([-1.0, 1.0], (2, *theta.shape))
         signs[:, 0] = 0.0  # the run itself
@@ -201,7 +202,9 @@ def test_every_recorded_form_is_a_test(name):
 def variants(it):
     """What a wrong formula or a wrong reading of the record would compute: (network, data, options) each."""
     options, start, data = it.options, it.start, it.data
-    changes = [{"lr": options["lr"] * (1 + 1e-6)}]
+    lam = options.get("spectral_decoupling", 0.0)
+    changes = [{"lr": options["lr"] * (1 + 1e-6)}, {"spectral_decoupling": lam + 1e-6}]
+    changes += [{"spectral_decoupling": other} for other in (0.0, lam / 2) if lam]
     changes += [{"optimizer": other} for other in ("gd", "momentum", "adam") if other != options["optimizer"]]
     if options["optimizer"] == "momentum":
         changes.append({"momentum": 0.9 * (1 + 1e-6)})

@@ -93,11 +93,12 @@ def layers(form, parameters, X, gates=None):
     return out
 
 
-def total_loss(name, f, y, q, classes):
-    """L of every network, for complex logits."""
+def total_loss(name, f, y, q, classes, lam=0.0):
+    """L of every network, for complex logits, with the penalty (lam/2) sum_i q_i |f_i|^2."""
     if classes is None:
-        return np.sum(q * VALUES[name](y * f), axis=-1)
-    return np.sum(q * (np.log(np.exp(f).sum(-1)) - f[..., np.arange(len(y)), y]), axis=-1)
+        return np.sum(q * (VALUES[name](y * f) + lam * f**2 / 2), axis=-1)
+    own = np.log(np.exp(f).sum(-1)) - f[..., np.arange(len(y)), y]
+    return np.sum(q * (own + lam * (f**2).sum(-1) / 2), axis=-1)
 
 
 def slopes(function, parameters, axes):
@@ -112,19 +113,19 @@ def slopes(function, parameters, axes):
     return out
 
 
-def descent_by_complex_step(form, parameters, X, y, q, name, axes):
+def descent_by_complex_step(form, parameters, X, y, q, name, axes, lam=0.0):
     def loss(moved):
-        return total_loss(name, layers(form, moved, X)[-1], y, q, form.classes)
+        return total_loss(name, layers(form, moved, X)[-1], y, q, form.classes, lam)
 
     return [-d for d in slopes(loss, parameters, axes)]
 
 
-def pull_of(name, f, y, q, classes):
-    """q_i y_i g(m_i), or q_i (1[c = y_i] - softmax_c)."""
+def pull_of(name, f, y, q, classes, lam=0.0):
+    """q_i (y_i g(m_i) - lam f_i), or q_i (1[c = y_i] - softmax_c - lam f_ic)."""
     if classes is None:
-        return q * y * losses.get(name).pull(y * f)
+        return q * y * losses.get(name).pull(y * f) - lam * q * f
     softmax = np.exp(f) / np.exp(f).sum(-1, keepdims=True)
-    return q[:, None] * (np.eye(classes)[y] - softmax)
+    return q[:, None] * (np.eye(classes)[y] - softmax) - lam * q[:, None] * f
 
 
 def rounding_of_logits(form, parameters, X):
@@ -149,7 +150,7 @@ def roundings(form, X):
     return sum(max(a, b) + 4 for a, b in pairwise(widths)) + X.shape[-2] + max(widths) + 10
 
 
-def rounding(form, parameters, X, y, q, name, axes):
+def rounding(form, parameters, X, y, q, name, axes, lam=0.0):
     """How far an evaluation of each gradient may be from the exact one.
 
     The gradients are such sums as the logits, passed in one direction or the other: the `slopes` of the `layers` of
@@ -165,6 +166,8 @@ def rounding(form, parameters, X, y, q, name, axes):
         share = np.exp(f) / np.exp(f).sum(-1, keepdims=True)
         weight = q[:, None] * (np.eye(form.classes)[y] + share)
         moved = q[:, None] * share * (error + np.sum(share * error, axis=-1, keepdims=True))
+    each = lam * (q if form.classes is None else q[:, None])
+    weight, moved = weight + each * np.abs(f), moved + each * error
     factor = roundings(form, X) * EPS * weight + moved
     own = tuple(range(axes, factor.ndim))
 
@@ -174,12 +177,12 @@ def rounding(form, parameters, X, y, q, name, axes):
     return slopes(positive, [np.abs(a) for a in parameters], axes)
 
 
-def passes(form, parameters, X, y, q, name, out=(None, None)):
+def passes(form, parameters, X, y, q, name, out=(None, None), lam=0.0):
     """Logits, gradients and the cache of the code under test."""
     depth = len(form.kinds)
     weights, biases = parameters[:depth], parameters[depth:] if form.biased else None
     logits, room = networks.forward(weights, X, biases=biases, classes=form.classes, out=out[0])
-    pull = pull_of(name, logits, y, q, form.classes)
+    pull = pull_of(name, logits, y, q, form.classes, lam)
     return logits, networks.backward(weights, room, pull, biases=form.biased, out=out[1]), room
 
 
@@ -234,21 +237,25 @@ TYPICAL = {
 }
 
 
-CASES = [(form, name) for form in TYPICAL for name in (NAMES if TYPICAL[form].classes is None else NAMES[:1])]
+#: With deep networks of full layers and biases.
+DEEPER = TYPICAL | {
+    "depth 4, biases": Form((*("full",) * 3, "one logit"), (6, 5, 6), True, None),
+    "depth 6, biases": Form((*("full",) * 5, "one logit"), (6, 5, 7, 4, 5), True, None),
+    "depth 4, softmax, biases": Form(("full",) * 4, (6, 5, 6), True, 4),
+}
+CASES = [(form, name) for form in DEEPER for name in (NAMES if DEEPER[form].classes is None else NAMES[:1])]
 
 
 @pytest.mark.parametrize("own_points", [False, True])
 @pytest.mark.parametrize(("form", "name"), CASES)
 def test_backward_to_nine_digits(form, name, own_points):
     """Typical sizes: every single entry of the gradient to a relative 1e-9; zero only where it is zero."""
-    form = TYPICAL[form]
+    form = DEEPER[form]
     parameters, X, y, q = problem(form, (4,), own_points, 3, 8, 1.5, 3)
     _, found, _ = passes(form, parameters, X, y, q, name)
     for got, want in zip(found, descent_by_complex_step(form, parameters, X, y, q, name, 1), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-9, atol=0)
         assert np.mean(got != 0.0) > 0.1
-
-
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)
@@ -397,9 +404,7 @@ def test_the_passes_leave_their_arguments_alone(form):
     pull.setflags(write=False)
     depth = len(form.kinds)
     networks.backward(parameters[:depth], room, 3 * pull, biases=form.biased)
-    for got, want in zip(
-        networks.backward(parameters[:depth], room, pull, biases=form.biased), found, strict=True
-    ):
+    for got, want in zip(networks.backward(parameters[:depth], room, pull, biases=form.biased), found, strict=True):
         np.testing.assert_array_equal(got, want)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dynsim.checks import Floats
 from dynsim.empirical import networks
 from dynsim.empirical.batches import Batch
-from dynsim.empirical.in_place import scaled, softmax
+from dynsim.empirical.in_place import decouple, scaled, softmax
 from dynsim.empirical.networks import Cache
 from dynsim.empirical.optimizers import Optimizer
 from dynsim.empirical.recording import Engine, Standing
@@ -22,7 +22,10 @@ from dynsim.network import Network
 
 
 class General:
-    """Networks with one leading axis, on points X (n, d), y (n,), q (m, n); full batch where batches is None."""
+    """Networks with one leading axis, on points X (n, d), y (n,), q (m, n); full batch where batches is None.
+
+    decoupling: lam of the penalty (lam/2) sum_i q_i f_i^2; where it is 0 nothing is computed for it.
+    """
 
     block = 64
 
@@ -35,11 +38,12 @@ class General:
         optimizer: Optimizer,
         batches: Iterator[Batch] | None,
         remembers: bool,
+        decoupling: float = 0.0,
     ) -> None:
         self.members, self.network, self.optimizer, self.batches = members, network, optimizer, batches
         self.places = np.arange(len(members))  # of the members among those that the batches were made for
         self.X, self.y, self.q = points
-        self.pull, self.remembers = scaled(loss, self.q), remembers
+        self.pull, self.remembers, self.decoupling = scaled(loss, self.q), remembers, decoupling
         self.target = None if network.classes is None else np.eye(network.classes)[self.y.astype(np.int64)]
         self._room: dict[tuple[int, ...], tuple[Floats, Cache]] = {}
         self.theta, self.arrays = _flat(list(network.parameters), len(members))
@@ -60,6 +64,8 @@ class General:
             softmax(logits, target, q, out)
         else:
             self.pull(y * logits, q * y, out)
+        if self.decoupling:
+            decouple(logits, self.decoupling * q, out)
         return out
 
     def _step(self, X: Floats, y: Floats, target: Floats | None, q: Floats) -> None:

@@ -66,7 +66,6 @@ def scaled(loss: str, c: Floats) -> Scaled:
     return _exponential_weightless if loss == "exponential" and np.any(c == 0.0) else _SCALED[loss]
 
 
-
 PLAIN: dict[str, Plain] = {
     "cross_entropy": expit,
     "hinge": lambda s, out: np.greater(s, -1.0, out=out),
@@ -84,3 +83,8 @@ def softmax(logits: Floats, target: Floats, c: Floats, out: Floats) -> None:
     np.multiply(out, target - 1.0, out)
     np.subtract(out, target * out.sum(axis=-1, keepdims=True), out)
     np.multiply(out, c[..., None], out)
+
+
+def decouple(logits: Floats, c: Floats, out: Floats) -> None:
+    """out -= c f: what a penalty (1/2) sum_i c_i |f_i|^2 takes from the pulls; c (..., n), f also (..., n, C)."""
+    np.subtract(out, (c if c.ndim == logits.ndim else c[..., None]) * logits, out)

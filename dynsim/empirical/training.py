@@ -44,6 +44,7 @@ def train(
     momentum: ArrayLike | None = None,
     betas: tuple[float, float] | None = None,
     epsilon: float | None = None,
+    spectral_decoupling: float = 0.0,
     weights: ArrayLike | None = None,
     rng: Any = None,
     record: int | str | ArrayLike = 200,
@@ -76,6 +77,11 @@ def train(
         At least 0 and below 1; default 0.9. Only for "momentum".
     betas, epsilon : (float, float) and float, optional
         Default (0.9, 0.999) and 1e-8. Only for "adam".
+    spectral_decoupling : float
+        lam >= 0: the loss that is descended is L + (lam/2) sum_i q_i f(x_i)^2, for a softmax
+        L + (lam/2) sum_i q_i |f(x_i)|^2 (Pezeshki et al. 2020, arXiv:2011.09468). For one logit the pull of a point
+        becomes g(m) - lam m. A batch weights the penalty as it weights the loss. `Trajectory.loss` stays L, without
+        the penalty.
     weights : array_like, shape (n,) or (..., n), optional
         q_i in place of those of the data; leading axes broadcast to the ensemble's.
     rng : anything np.random.default_rng takes
@@ -102,17 +108,19 @@ def train(
     Raises
     ------
     ValueError
-        For lr <= 0 or of another shape, steps < 0, a batch larger than the data, an unknown loss, optimizer or
-        sampling, an option of another optimizer, steps to record beyond the last one, points of another dimension,
-        labels that the readout cannot have, or a loss other than cross-entropy with a softmax.
+        For lr <= 0 or of another shape, steps < 0, spectral_decoupling < 0, a batch larger than the data, an
+        unknown loss, optimizer or sampling, an option of another optimizer, steps to record beyond the last one,
+        points of another dimension, labels that the readout cannot have, or a loss other than cross-entropy with
+        a softmax.
 
     Notes
     -----
     A network of an ensemble has the same bits in any ensemble, chunk and process. A single network with one hidden
-    layer is computed in other products, with the same error bound: each step commits a few units in the last
+    layer may be computed in other products, with the same error bound: each step commits a few units in the last
     place in each weight (docs/training.md).
     """
     job = _job(network, data, losses.get(loss).name, lr, steps, batch_size, sampling, record, weights)
+    job = replace(job, decoupling=_decoupling(spectral_decoupling))
     rule = _rule(optimizer, momentum, betas, epsilon, network.ensemble)
     checks.count("workers", workers, least=1)
     streams = None if batch_size is None else checks.generator("rng", rng).spawn(network.members)
@@ -150,6 +158,7 @@ class _Job:
     one_lr: bool
     one_q: bool
     alone: bool
+    decoupling: float = 0.0
 
 
 def _job(
@@ -189,6 +198,15 @@ def _job(
         network.flat(), data, loss, eta.reshape(M), many.reshape(M, -1), steps, keep, batch_size, sampling,
         np.ndim(lr) == 0, q.ndim == 1, not network.ensemble,
     )  # fmt: skip
+
+
+def _decoupling(value: float) -> float:
+    if isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"spectral_decoupling must be at least 0 and finite, got {value!r}")
+    lam = checks.nonnegative("spectral_decoupling", value)
+    if lam.ndim:
+        raise ValueError(f"spectral_decoupling must be one number, got shape {lam.shape}")
+    return float(lam)
 
 
 def _over_ensemble(name: str, values: Floats, ensemble: tuple[int, ...], own: int = 0) -> Floats:
@@ -275,10 +293,10 @@ def _rule(name: str, momentum: Any, betas: Any, epsilon: Any, ensemble: tuple[in
 def _engines(
     job: _Job, rule: _Rule, part: NDArray[np.int64], streams: Sequence[Generator] | None, workers: int
 ) -> list[Engine]:
-    """The engines for some of the networks. Which ones depends on the form of a network alone."""
+    """The engines for some of the networks. Which ones depends on the form of a network and on the options."""
     flat = job.flat
     one_layer = flat.depth == 2 and flat.biases is None and flat.classes is None
-    if not one_layer or rule.name != "gd" or streams is not None:
+    if not one_layer or rule.name != "gd" or streams is not None or job.decoupling > 0:
         return [_general(job, rule, part, streams)]
     W, Z, X, y, c = flat.W, flat.Z, job.data.X, job.data.y, job.lr[:, None] * job.q
     space = Workspace()
@@ -301,7 +319,7 @@ def _general(job: _Job, rule: _Rule, part: NDArray[np.int64], streams: Sequence[
     size = sum(a[0].size for a in some.parameters)
     optimizer = rule.made(job.lr, part, size)
     points = (job.data.X, job.data.y, job.q[part])
-    return General(part, some, points, job.loss, optimizer, batches, rule.name != "gd")
+    return General(part, some, points, job.loss, optimizer, batches, rule.name != "gd", job.decoupling)
 
 
 # ---- what came out ---------------------------------------------------------------------------------------
@@ -325,6 +343,10 @@ def _result(network: Network, data: Dataset, job: _Job, rule: _Rule, wall: Board
     if status == Status.FINISHED:
         last = network.with_parameters([a.reshape((*lead, *a.shape[1:])) for a in wall.parameters])
     facts = rule.facts() | {"batch_size": job.batch_size}
+    if job.batch_size is not None:
+        facts["sampling"] = job.sampling
+    if job.decoupling > 0:
+        facts["spectral_decoupling"] = job.decoupling
     return Trajectory(
         np.asarray(step.reshape(-1, *[1] * np.ndim(eta)) * eta, dtype=np.float64),
         logits,
@@ -340,7 +362,7 @@ def _result(network: Network, data: Dataset, job: _Job, rule: _Rule, wall: Board
         data=replace(data, weights=job.q[0]) if job.one_q and np.any(job.q[0] != data.weights) else data,
         outcome=outcome.reshape(lead),
         stopped=wall.stopped.reshape(lead),
-        meta=facts if job.batch_size is None else facts | {"sampling": job.sampling},
+        meta=facts,
     )
 
 
