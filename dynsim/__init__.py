@@ -3,7 +3,7 @@
 The time axis is t = lr x step, everywhere.
 """
 
-from dynsim import data, init, losses, theory
+from dynsim import brightness, data, init, losses, theory
 from dynsim.checks import AssumptionError
 from dynsim.comparison import Comparison, Verdict, compare
 from dynsim.dataset import Dataset
@@ -26,6 +26,7 @@ __all__ = [
     "Status",
     "Trajectory",
     "Verdict",
+    "brightness",
     "compare",
     "data",
     "flow",

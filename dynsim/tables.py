@@ -214,6 +214,7 @@ def from_npz(
     ----------
     path : path-like
         The file, as `numpy.savez` writes it: X of shape (n, d), y of shape (n,), weights of shape (n,).
+        Pictures, X of shape (n, rows, columns) or (n, rows, columns, channels), are read row by row into points.
         Nothing in it is unpickled.
     name : str, optional
         Of the data set; default the file's name without its suffix.
@@ -248,8 +249,10 @@ def from_npz(
             raise ValueError(f"{path}: y must be +1 or -1 unless classes=(A, B) is given, got {_some(seen)}")
         pair = (1, -1)
     pair = _present(path, "y", pair, seen)
+    X = arrays["X"]
+    X = X.reshape(len(X), -1) if X.ndim in (3, 4) and X.size else X
     try:
-        return _selected(arrays["X"], labels, pair, _name(name, path), arrays.get("weights"))
+        return _selected(X, labels, pair, _name(name, path), arrays.get("weights"))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -13,7 +13,7 @@ import dynsim
 ROOT = Path(dynsim.__file__).parent
 GROUND = {
     *("archive", "assumptions", "checks", "cones", "curves", "data", "dataset", "fates"),
-    *("init", "losses", "network", "signs", "tables", "trajectory"),
+    *("init", "losses", "network", "pictures", "signs", "tables", "trajectory"),
 }
 WINGS = {"theory", "empirical"}
 LATE = {"dask", "matplotlib", "pandas", "sklearn", "tqdm", "xarray"}

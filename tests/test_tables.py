@@ -289,6 +289,17 @@ def test_npz_compressed(tmp_path):
     assert len(tables.from_npz(tmp_path / "z.npz")) == 3
 
 
+@pytest.mark.parametrize("shape", [(3, 2, 4), (3, 2, 4, 3)])
+def test_npz_of_pictures(save, shape):
+    X = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    data = tables.from_npz(save(X=X, y=["cat", "dog", "cow"]), classes=("dog", "cat"))
+    # Row by row, the channels of a pixel side by side: the last index runs fastest.
+    assert data.X.shape == (2, np.prod(shape[1:])) and data.X.dtype == np.float64
+    for found, picture in zip(data.X, X, strict=False):
+        np.testing.assert_array_equal(found, [picture[index] for index in np.ndindex(*shape[1:])])
+    np.testing.assert_array_equal(data.y, [-1, 1])
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
@@ -309,6 +320,8 @@ def test_npz_compressed(tmp_path):
         ({"X": POINTS, "y": [1, -1]}, r"X must have 2 entries, as y has, got shape \(3, 2\)$"),
         ({"X": 3.0, "y": [1, -1]}, r"X must have 2 entries, as y has, got shape \(\)$"),
         ({"X": POINTS[:, 0], "y": [1, 1, -1]}, r"X must have 2 dimensions, got shape \(3,\)$"),
+        ({"X": np.ones((3,) + (1,) * 4), "y": [1, 1, -1]}, r"X must have 2 dimensions, got shape \(3, 1"),
+        ({"X": np.ones((3, 0, 4)), "y": [1, 1, -1]}, r"X must have 2 dimensions, got shape \(3, 0, 4\)$"),
         ({"X": POINTS * np.inf, "y": [1, 1, -1]}, r"X must be finite, got inf at \(0, 0\)$"),
         ({"X": POINTS + 0j, "y": [1, 1, -1]}, r"X must be real numbers, got dtype complex128$"),
         ({"X": POINTS.astype(str), "y": [1, 1, -1]}, r"X must be real numbers, got dtype <U32$"),
