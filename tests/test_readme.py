@@ -1,4 +1,4 @@
-"""The README says what is true: its example prints what stands below it, its links and commands exist."""
+"""The README and the pages say what is true: examples print what stands below them, links and commands exist."""
 
 import importlib.util
 import re
@@ -11,6 +11,12 @@ from dynsim import cli
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINKS = [
+    (page.relative_to(ROOT).as_posix(), target)
+    for page in PAGES
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text(encoding="utf-8"))
+]
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.]*\w)")
 
 
@@ -26,10 +32,19 @@ def _script():
     return module
 
 
-def test_example_prints_what_is_shown():
-    script = _script()
-    code, shown = script.example(TEXT)
-    printed = script.printed(code)
+SCRIPT = _script()
+EXAMPLES = [example for page in SCRIPT.PAGES for example in SCRIPT.examples(page.read_text(encoding="utf-8"))]
+
+
+def test_every_page_with_examples_is_looked_at():
+    assert len(EXAMPLES) == 3
+    held = [page for page in PAGES if SCRIPT.examples(page.read_text(encoding="utf-8"))]
+    assert held == list(SCRIPT.PAGES)
+
+
+@pytest.mark.parametrize(("code", "shown"), EXAMPLES)
+def test_example_prints_what_is_shown(code, shown):
+    printed = SCRIPT.printed(code)
     words = [_NUMBER.sub("#", text).split() for text in (shown, printed)]
     numbers = [_NUMBER.findall(text) for text in (shown, printed)]
     assert words[0] == words[1]
@@ -38,9 +53,9 @@ def test_example_prints_what_is_shown():
         assert float(now) == pytest.approx(float(was), rel=1e-12, abs=max(1e-6, _last_digit(was)))
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\((?!https?:)([^)#]+)\)", TEXT))
-def test_links_lead_somewhere(target):
-    assert (ROOT / target).exists()
+@pytest.mark.parametrize(("page", "target"), LINKS)
+def test_links_lead_somewhere(page, target):
+    assert ((ROOT / page).parent / target).exists()
 
 
 def test_command_of_the_readme_agrees(tmp_path, monkeypatch, capsys):
