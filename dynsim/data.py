@@ -11,9 +11,11 @@ from scipy import special
 from dynsim import checks
 from dynsim.checks import Floats
 from dynsim.dataset import Dataset
+from dynsim.pictures import brightened
 from dynsim.tables import from_csv, from_npz, from_sklearn
 
 __all__ = [
+    "brightened",
     "from_csv",
     "from_npz",
     "from_sklearn",
@@ -21,6 +23,7 @@ __all__ = [
     "orthogonal_class",
     "orthogonal_classes",
     "point_classes",
+    "starving_features",
 ]
 
 #: What `numpy.random.default_rng` takes.
@@ -150,6 +153,53 @@ def orthogonal_classes(norms: ArrayLike, frequencies: ArrayLike) -> Dataset:
     if weights.shape != length.shape:
         raise ValueError(f"frequencies must be {len(length)} numbers, as many as norms, got shape {weights.shape}")
     return Dataset(np.diag(length), np.arange(len(length)), weights, f"{len(length)} orthogonal points")
+
+
+def starving_features(
+    frequency: float, norms: ArrayLike = (1.0, 1.0), *, frequencies: ArrayLike = (1.0, 1.0)
+) -> Dataset:
+    """A frequent and a rare feature in each of two classes, the setting of Section 6 (v2).
+
+    Class +1 holds x1 and x1+x2, x1 perpendicular to x2; class -1 holds their mirror images, so that (H1) of Lemma
+    3.1 (v2) is satisfied and the classes are independent of each other. `dynsim.theory.starvation` is the theory of
+    one of them.
+
+    Parameters
+    ----------
+    frequency : float
+        lambda, the share of the points of a class that have the rare feature x2 as well; above 0 and at most 1.
+    norms : array_like, shape (2,)
+        \\|x1\\| and \\|x2\\|, the lengths of the frequent and of the rare feature.
+    frequencies : array_like, shape (2,), optional
+        Total weight of class +1 and of class -1. By default each has weight 1, which is eq 8 (v2) as it stands.
+
+    Raises
+    ------
+    ValueError
+        If frequency is out of its range, a norm or weight not positive and finite, or not two are given.
+
+    Examples
+    --------
+    >>> data = starving_features(0.25, norms=(1.0, 2.0))
+    >>> data.X
+    array([[ 1.,  0.],
+           [ 1.,  2.],
+           [-1.,  0.],
+           [-1., -2.]])
+    >>> data.weights
+    array([0.75, 0.25, 0.75, 0.25])
+    """
+    share = checks.array("frequency", frequency)
+    if share.ndim or not 0.0 < share <= 1.0:
+        raise ValueError(f"frequency must be one number above 0 and at most 1, got {frequency!r}")
+    lengths = checks.positive("norms", norms)
+    if lengths.shape != (2,):
+        raise ValueError(f"norms must be two numbers, |x1| and |x2|, got shape {lengths.shape}")
+    weights = np.outer(_two("frequencies", frequencies), [1.0 - share, share])
+    # Written out, so that no -0.0 comes from the mirror.
+    a, b = lengths
+    X = [[a, 0.0], [a, b], [-a, 0.0], [-a, -b]]
+    return Dataset(X, [1, 1, -1, -1], weights.ravel(), f"a rare feature of frequency {float(share):g}")
 
 
 def gaussian_classes(

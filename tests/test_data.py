@@ -145,6 +145,45 @@ def test_bad_orthogonal_classes(norms, frequencies, message):
         data.orthogonal_classes(norms, frequencies)
 
 
+# ---- a frequent and a rare feature --------------------------------------------------------------------------
+
+
+def test_starving_features():
+    built = data.starving_features(0.2, (2.0, 3.0), frequencies=(1.0, 0.5))
+    np.testing.assert_array_equal(built.X, [[2.0, 0.0], [2.0, 3.0], [-2.0, 0.0], [-2.0, -3.0]])
+    assert not np.signbit(built.X[built.X == 0]).any()
+    np.testing.assert_array_equal(built.y, [1, 1, -1, -1])
+    np.testing.assert_allclose(built.weights, [0.8, 0.2, 0.4, 0.1], rtol=1e-15)
+    np.testing.assert_allclose([built.frequency(1), built.frequency(-1)], [1.0, 0.5], rtol=1e-15)
+    assert "0.2" in repr(built)
+
+
+@pytest.mark.parametrize("frequency", [1e-300, 0.5, 1, np.float64(1.0)])
+def test_starving_features_satisfy_the_first_assumption(frequency):
+    built = data.starving_features(frequency)
+    assert built.check_assumptions().H1
+    np.testing.assert_array_equal(built.weights[:2], [1.0 - frequency, frequency])
+    assert built.frequency(1) == built.frequency(-1) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"frequency": 0.0}, r"frequency must be one number above 0 and at most 1, got 0.0$"),
+        ({"frequency": 1.1}, r"frequency must be one number above 0 and at most 1, got 1.1$"),
+        ({"frequency": [0.1, 0.2]}, r"frequency must be one number above 0 and at most 1, got \[0.1, 0.2\]$"),
+        ({"frequency": np.nan}, r"frequency must be finite, got nan$"),
+        ({"norms": 1.0}, r"norms must be two numbers, \|x1\| and \|x2\|, got shape \(\)$"),
+        ({"norms": (1.0, -1.0)}, r"norms must be positive and finite, got -1 at 1$"),
+        ({"frequencies": (1.0, 0.0)}, r"frequencies must be positive and finite, got 0 at 1$"),
+        ({"frequencies": 1.0}, r"frequencies must be two numbers, .* got shape \(\)$"),
+    ],
+)
+def test_bad_starving_features(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        data.starving_features(**{"frequency": 0.1, **arguments})
+
+
 # ---- Gaussian clouds --------------------------------------------------------------------------------------
 
 

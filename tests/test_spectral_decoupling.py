@@ -308,7 +308,7 @@ def test_the_laws_disagree_with_a_penalised_run(name):
 
 
 def test_a_right_theory_of_a_penalised_run_is_not_refused():
-    """Given as a function it has a floor only where the exact map of the run is known, and for the penalty none is."""
+    """Given as a function it has a floor where the exact map of the run is known, and for the penalty none is."""
     data = point_classes((1.0, 1.0), (0.5, 0.5))
     network, lam = init.class_aligned(data, 8, initial=0.01, rng=0), 0.05
     run = train(network, data, lr=0.05, steps=1000, record=20, spectral_decoupling=lam)

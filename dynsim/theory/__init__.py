@@ -11,6 +11,7 @@ from dynsim.theory import (
     sgd,
     shape,
     slower_class,
+    starvation,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "sgd",
     "shape",
     "slower_class",
+    "starvation",
 ]
