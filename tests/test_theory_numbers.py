@@ -8,10 +8,11 @@ from scipy import integrate, special
 
 from dynsim import Network, losses, train
 from dynsim.data import point_classes
-from dynsim.theory import competition, failure, modes, shape
+from dynsim.theory import competition, failure, generator, modes, shape, starvation
 from dynsim.theory.slower_class import time_ratio
 
-TEXT = " ".join((Path(__file__).parent.parent / "docs" / "theory.md").read_text(encoding="utf-8").split())
+LINES = (Path(__file__).parent.parent / "docs" / "theory.md").read_text(encoding="utf-8").splitlines()
+TEXT = " ".join(" ".join(LINES).split())
 
 
 def printed(value, digits):
@@ -129,3 +130,50 @@ def test_the_counts_of_failed_networks_are_those_of_their_page():
     assert f"h = 3 it is {a} at 30 degrees, {b} at 60, {c} at 120 and {d} at 150." in TEXT
     steps = [row("The step size above 90 degrees", "175", lr)[4] for lr in ("0.1", "0.01")]
     assert f"of 10,000 with h = 2 at 175 degrees, {steps[0]} at lr = 0.1 and {steps[1]} at 0.01." in TEXT
+
+
+def test_two_starts_of_a_starving_feature():
+    P = starvation.at_confidence(0.99, 0.1, [0.1, 0.01], 0.1, frequency=0.1).confidence[:, 1]
+    above, below, bound = (printed(float(x), 3) for x in (*P, starvation.bound(0.99, 0.1)))
+    assert f"x2 is at {above}, above sigma(lambda L) = {bound};" in TEXT
+    assert f"from beta0 = lambda alpha0 = .01 x2 is at {below}." in TEXT
+    assert f"{above} against {bound}" in TEXT
+
+
+def test_slopes_of_deep_starvation():
+    depths = np.array([1.0, 2.0, 3.0, 5.0])
+    path = starvation.rank_one(0.01, 0.001, depth=depths, frequency=0.1, log_times=[60.0, 1e3, 1e6])
+    for k, N in enumerate((1, 2, 3, 5)):
+        limit = f"| {N - 1}/{N} |" if N > 1 else "| 0 | never"
+        row = next(line for line in LINES if line.startswith(f"| {N} | .") and limit in line)
+        cells = [cell.strip() for cell in row.strip("|").split("|")][1:4]
+        assert cells == [printed(float(x), len(cell) - 1) for x, cell in zip(path.slope[:, k], cells, strict=True)]
+    two, three, four, five = (f"{v:.2f}" for v in path.weak[0])
+    assert f"v_2 = {two}, {three}, {four} and {five} at log t = 60" in TEXT
+    other = starvation.rank_one(0.1, 0.1, depth=depths[1:], frequency=0.1, log_times=[60.0]).slope[0]
+    one, two, three = (printed(float(x), 4) for x in other)
+    assert f"the slopes at log t = 60 are {one}, {two} and {three}," in TEXT
+
+
+@pytest.mark.parametrize(("N", "log_t"), [(2, 1037.0), (3, 229.0), (5, 100.0)])
+def test_where_the_slope_crosses_its_limit(N, log_t):
+    """Printed to 1 %."""
+    times = log_t * np.array([0.99, 1.01])
+    slope = starvation.rank_one(0.01, 0.001, depth=N, frequency=0.1, log_times=times).slope
+    assert slope[0] > 1.0 - 1.0 / N > slope[1]
+    assert f"| {N - 1}/{N} | {log_t:,.0f} |" in TEXT
+
+
+def test_decoupled_responses():
+    U, s = starvation.mixing(0.5), np.stack([np.arange(2.0, 7.0), np.full(5, 2.0)], axis=-1)
+    weak = ", ".join(f"{z:.3f}" for z in starvation.responses(U, s, strength=0.01, penalty="weights")[:, 1])
+    one, two = starvation.responses(U, s, strength=0.01)[3]
+    assert f"weight decay ends at z_2 = {weak}:" in TEXT
+    assert f"Decoupled, z = ({one:.3f}, {two:.3f}) for all s_1." in TEXT
+    assert f"m (1 + e^m) = 1/lam, {float(starvation.decoupled(0.01)):.4f} at lam = .01" in TEXT
+
+
+def test_the_peak_of_a_generators_signal():
+    u = float(generator.peak(initial=0.01, rate=1.0).logit)
+    assert f"u* = 1 + W(1/e) = {u:.4f}, s* = (u* - 1)/|x| = W(1/e)/|x| = {u - 1:.4f}/|x|" in TEXT
+    assert f"more than under hinge from u = {u:.4f} on" in TEXT
