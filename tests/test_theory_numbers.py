@@ -177,3 +177,11 @@ def test_the_peak_of_a_generators_signal():
     u = float(generator.peak(initial=0.01, rate=1.0).logit)
     assert f"u* = 1 + W(1/e) = {u:.4f}, s* = (u* - 1)/|x| = W(1/e)/|x| = {u - 1:.4f}/|x|" in TEXT
     assert f"more than under hinge from u = {u:.4f} on" in TEXT
+
+
+@pytest.mark.parametrize(("frequency", "percent"), [(0.5, 60), (0.2, 71), (0.1, 78), (0.01, 95)])
+def test_how_many_log_uniform_starts_are_not_covered(frequency, percent):
+    """log(beta/alpha) is triangular on (-log 1000, log 1000): above log lambda with 1 - (1 - x)^2/2."""
+    x = -np.log(frequency) / np.log(1000.0)
+    assert f"{1.0 - 0.5 * (1.0 - x) ** 2:.0%}" == f"{percent}%"
+    assert f"| {printed(frequency, 2).rstrip('0')} | {percent} % |" in TEXT

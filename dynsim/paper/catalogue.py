@@ -11,6 +11,7 @@ from dynsim.paper import (
     appendix_a4,
     appendix_a7,
     appendix_c2,
+    brightness,
     corollary_3_3,
     failed_training,
     figure_2,
@@ -25,6 +26,7 @@ from dynsim.paper import (
     modified_flow,
     plateau,
     sgd_law,
+    starvation,
     theorem_3_2,
     theorem_5_1,
 )
@@ -55,6 +57,8 @@ _MODULES = (
     figure_4,
     theorem_5_1,
     figure_5,
+    starvation,
+    brightness,
     appendix_a2,
     appendix_a4,
     appendix_a7,
@@ -69,7 +73,7 @@ _MODULES = (
 )
 
 #: Those that take minutes: they show progress, keep what they have, and can be done at the paper's length.
-_LONG: tuple[ModuleType, ...] = ()
+_LONG: tuple[ModuleType, ...] = (brightness,)
 
 CLAIMS: dict[str, Entry] = {
     module.NAME: Entry(module.NAME, module.SOURCE, module.STATEMENT, module.reproduce, module in _LONG)
