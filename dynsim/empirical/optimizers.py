@@ -71,11 +71,12 @@ class Adam:
 
     m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) g^2,
     theta <- theta - lr (m / (1 - b1^k)) / (sqrt(v / (1 - b2^k)) + epsilon) at step k = 1, 2, ...
+    Everything has the dtype of lr.
     """
 
     def __init__(self, lr: Floats, betas: tuple[float, float], epsilon: float, size: int) -> None:
         self.lr, self.betas, self.epsilon, self.k = lr, betas, epsilon, 0
-        self.m, self.v, self.room = (np.zeros((len(lr), size)) for _ in range(3))
+        self.m, self.v, self.room = (np.zeros((len(lr), size), dtype=lr.dtype) for _ in range(3))
 
     def step(self, parameters: Floats, direction: Floats) -> None:
         """See `Optimizer.step`."""

@@ -3,6 +3,7 @@
 from dynsim.theory import (
     bounds,
     competition,
+    generator,
     maps,
     modes,
     order_parameters,
@@ -17,6 +18,7 @@ from dynsim.theory import (
 __all__ = [
     "bounds",
     "competition",
+    "generator",
     "maps",
     "modes",
     "order_parameters",
