@@ -8,21 +8,32 @@ tables belongs. Usage: python scripts/experiments.py [results.json]    (default 
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = tuple(ROOT / "docs" / name for name in ("brightness.md", "gan.md"))
-#: <!-- brightness, table 1 --> ... <!-- end -->
+#: <!-- brightness, table 1 --> ... <!-- end -->, or <!-- gan, lines --> for the predicted numbers
 PLACE = re.compile(
-    r"(?P<start><!-- (?P<claim>\w+), table (?P<number>\d+) -->\n)(?P<shown>.*?)(?P<end><!-- end -->)", re.DOTALL
+    r"(?P<start><!-- (?P<claim>\w+), (?:table (?P<number>\d+)|lines) -->\n)(?P<shown>.*?)(?P<end><!-- end -->)",
+    re.DOTALL,
 )
+LINE = ("what", "predicted", "measured", "discrepancy", "floor", "verdict")
 
 
-def markdown(table: dict[str, Any]) -> str:
-    """A table of results.json."""
-    rows = [table["header"], ["---"] * len(table["header"]), *table["rows"]]
-    return "\n".join([f"*{table['title']}*", "", *("| " + " | ".join(row) + " |" for row in rows), ""]) + "\n"
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    return "\n".join("| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *rows))
+
+
+def shown(claim: dict[str, Any], number: str | None) -> str:
+    """A table of a claim in results.json, or its lines."""
+    if number is not None:
+        table = claim["tables"][int(number) - 1]
+        return f"*{table['title']}*\n\n{markdown(table['header'], table['rows'])}"
+    formats = dict(zip(LINE, ("", ".6g", ".6g", ".2g", ".2g", ""), strict=True))
+    return markdown(LINE, [[format(line[name], form) for name, form in formats.items()] for line in claim["lines"]])
 
 
 def filled(text: str, claims: dict[str, Any]) -> str:
@@ -32,7 +43,7 @@ def filled(text: str, claims: dict[str, Any]) -> str:
         claim = claims.get(place["claim"])
         if claim is None:
             return place[0]
-        return place["start"] + "\n" + markdown(claim["tables"][int(place["number"]) - 1]) + "\n" + place["end"]
+        return f"{place['start']}\n{shown(claim, place['number'])}\n\n{place['end']}"
 
     return PLACE.sub(table, text)
 

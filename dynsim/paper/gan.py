@@ -94,7 +94,7 @@ def reproduce(
 
 
 _PLAYED = (
-    "the paper names neither steps, batch, initial weights nor the mixture: these are ours, in float32 here alone, "
+    "steps, batch, initial weights and the mixture are ours, not the paper's; games are in float32, here alone; "
     "and a good sample and a covered mode are those of Srivastava et al. 2017"
 )
 
@@ -262,7 +262,7 @@ def in_words(runs: tuple[gan.Run, ...], other: str) -> str:
         return f"{words}; within 2 standard errors, which neither bears out nor contradicts the paper"
     if gap.value > 0.0:
         return f"{words}; beyond 2 standard errors, as in the paper's figure"
-    return f"{words}; beyond 2 standard errors, contrary to the paper's figure, which had other, unknown settings"
+    return f"{words}; beyond 2 standard errors, contrary to the paper's figure, whose settings are not known here"
 
 
 def _ended(runs: tuple[gan.Run, ...]) -> list[str]:
