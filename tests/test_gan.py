@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -437,3 +438,33 @@ def test_the_usual_objectives():
     assert small(loss="cross_entropy").objective == "non_saturating"
     assert small(loss="hinge", objective="saturating").objective == "saturating"
     assert small(rng=[1, 2]).rng == (1, 2) and small(steps=np.int64(3)).steps == 3
+
+
+# A process that plays two games and is killed from outside.
+PARENT = """
+import json, sys
+from dynsim.empirical import gan, gan_processes
+base = json.loads(sys.argv[1])
+games = [gan.Settings(**{**base, "rng": seed}) for seed in (0, 1)]
+gan_processes.together(games, folder=sys.argv[2], workers=2, every=50)
+"""
+
+
+def test_games_end_with_the_process_that_started_them_and_are_taken_up(tmp_path):
+    """Killed, it cannot end them itself; they notice, and the next call finds nobody at their files."""
+    settings = [small(steps=3_000, rng=seed) for seed in (0, 1)]
+    command = [sys.executable, "-c", PARENT, json.dumps(asdict(settings[0])), str(tmp_path)]
+    files = [gan.checkpoint(one, tmp_path) for one in settings]
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}) as parent:
+        while not any(path.exists() for path in files):
+            assert parent.poll() is None
+            time.sleep(0.01)
+        parent.kill()
+    # A game that went on would write again within a fraction of this.
+    time.sleep(2.0)
+    for path in files:
+        if path.exists():
+            with np.load(path) as stored:
+                assert json.loads(str(stored["json"]))["step"] < 3_000
+    found = gan_processes.together(settings, folder=tmp_path, workers=2)
+    assert [parts(run) for run in found] == [parts(gan.train(one)) for one in settings]

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -105,12 +106,25 @@ def _start(settings: gan.Settings, folder: str, every: int, progress: bool, line
     path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": path.rstrip(os.pathsep)}
     command = [sys.executable, "-c", _WORK, json.dumps(job)]
-    return subprocess.Popen(command, env=environment, text=True, stderr=None if progress else subprocess.PIPE)
+    errors = None if progress else subprocess.PIPE
+    return subprocess.Popen(command, env=environment, text=True, stdin=subprocess.PIPE, stderr=errors)
 
 
 def work() -> None:
-    """Play the game that the command line holds as JSON; what comes of it is in its folder."""
+    """Play the game that the command line holds as JSON; what comes of it is in its folder.
+
+    It ends with the process that started it, however that ends: a game that went on alone would get in the way of
+    the call that takes it up.
+    """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     job: dict[str, Any] = json.loads(sys.argv[1])
     settings = job.pop("settings")
     found = gan.train(gan.Settings(**settings), **job)
     sys.exit(found.message if found.status == Status.INTERRUPTED else 0)
+
+
+def _end_with_parent() -> None:
+    """Standard input is a pipe from the parent that nothing is ever written to: it ends when the parent does."""
+    # Not sys.stdin.read(): its lock would be held when the interpreter ends.
+    os.read(0, 1)
+    os._exit(1)
