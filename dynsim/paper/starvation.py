@@ -55,7 +55,7 @@ def figure_6(frequency: ArrayLike | None = None, confidence: ArrayLike = CONFIDE
     Examples
     --------
     >>> figure_6([0.1, 0.5], [0.99]).confidence.round(3)
-    array([[0.658, 0.919]])
+    array([[0.658, 0.917]])
     """
     lam, L = _grid(frequency, confidence)
     exponent = lam * L + 0.1 * (1.0 - lam) * np.sqrt(L)
