@@ -88,7 +88,7 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     with tqdm(total=len(entries), unit="claim", disable=not seen, leave=False) as bar:
         for entry, found in zip(entries, run.run(entries, arguments.out, effort, seen), strict=True):
             if isinstance(found, Exception):
-                failed.append(f"{entry.name} FAILED: {found!r}")
+                failed.append(f"{entry.name} FAILED: {type(found).__name__}: {' '.join(str(found).split())}")
             else:
                 results.append(found)
             bar.update()

@@ -158,3 +158,21 @@ def test_logits_are_those_of_the_features_alone():
     assert run.network is not None
     alone = run.network.logits(np.eye(2))
     assert [path.strong[-1], path.weak[-1]] == pytest.approx(alone.tolist(), rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([3.0],), r"frequency must be at most 1, got 3$"),
+        (([-0.1],), r"frequency must be at least 0 and finite, got \[-0\.1\]$|frequency must be at least 0"),
+        ((0.1,), r"frequency must have 1 dimension, got shape \(\)$"),
+        (([0.1], 0.99), r"confidence must have 1 dimension, got shape \(\)$"),
+        (([0.1], [2.0]), r"confidence must be at least 0\.5 and below 1, got 2$"),
+        (([0.1], [0.3]), r"confidence must be at least 0\.5 and below 1, got 0\.3$"),
+        (([0.1], [1.0]), r"confidence must be at least 0\.5 and below 1, got 1$"),
+    ],
+)
+@pytest.mark.parametrize("figure", [starvation.figure_6, starvation.figure_10])
+def test_wrong_figures_are_refused(figure, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        figure(*arguments)

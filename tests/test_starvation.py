@@ -404,7 +404,7 @@ def test_units_of_length_scale_out(alpha, part, z, frequency, norms, k):
         ({"z": "text"}, r"z must be numbers, got 'text'$"),
         ({"alpha": []}, r"alpha, beta and z must have at least one unit on the last axis, got \(0,\)$"),
         ({"alpha": [1.0, 2.0], "z": [1.0, 2.0, 3.0]}, r"alpha, beta and z must broadcast to one shape, got "),
-        ({"frequency": [0.1, 0.2], "alpha": np.ones((3, 1))}, r"networks, frequency, .* must broadcast"),
+        ({"frequency": [0.1, 0.2], "alpha": np.ones((3, 1))}, r"^the leading axes of .* must broadcast"),
         ({"alpha": 2e3}, r"alpha/norms\[0\], beta/norms\[1\] and z must be at most 1000, got 2000$"),
         ({"times": [1.0, 0.5]}, r"times must increase, got 1 followed by 0.5 at 1$"),
         ({"times": [-1.0]}, r"times must be at least 0 and finite, got \[-1.0\]$|got -1"),
@@ -472,3 +472,37 @@ def test_confidences_are_those_of_the_loss():
         path = starvation.solve(*PAPER, frequency=0.1, times=[3.0], loss=loss)
         np.testing.assert_array_equal(path.confidence, losses.get(loss).confidence(path.alone))
     assert logit(0.5) == 0.0
+
+
+# ---- found by trying to break it ----------------------------------------------------------------------------
+
+
+def test_one_input_alone_takes_its_time_in_closed_form():
+    """lambda = 1: x1+x2 is the only input, and beside x1 its margin may be so high that its pull is no float."""
+    alpha, beta, z = [0.1, 0.99, 0.1], [0.1, 0.1, 1e3], [0.1, 4.0, 10.0]
+    moment = starvation.at_confidence(0.99, alpha, beta, z, frequency=1.0, norms=(1.0, 1.0))
+    path = starvation.solve(np.reshape(alpha[:2], (2, 1)), np.reshape(beta[:2], (2, 1)), np.reshape(z[:2], (2, 1)),
+                            frequency=1.0, times=[*np.sort(moment.time[:2])])  # fmt: skip
+    for k in range(2):
+        row = int(np.argsort(np.argsort(moment.time[:2]))[k])
+        assert float(path.alone[row, k, 0]) == pytest.approx(np.log(99.0), rel=1e-9)
+    assert moment.time[2] == np.inf and np.isfinite(moment.beta[2])
+
+
+@pytest.mark.parametrize("norms", [(1e-140, 1e60), (1e-20, 1e50), (1e59, 1e-10)])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda norms: starvation.bound(0.9, 0.5, norms=norms),
+        lambda norms: starvation.bound_from(0.9, 0.5, 1.0, 1e-3, output=1.0, norms=norms),
+        lambda norms: starvation.bound_of_start(0.9, 0.5, 1.0, 1e-3, 0.1, norms=norms),
+        lambda norms: starvation.covered(1.0, 1e-3, frequency=0.5, norms=norms),
+    ],
+)
+def test_norms_whose_squares_are_no_floats_are_refused(call, norms):
+    with pytest.raises(ValueError, match=r"^norms must be at most"):
+        call(norms)
+
+
+def test_the_general_bound_is_never_below_one_half():
+    assert starvation.bound_from(0.5, 0.9, 1.0, 0.1, output=1.0) == 0.5

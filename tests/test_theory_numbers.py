@@ -155,10 +155,9 @@ def test_slopes_of_deep_starvation():
     assert f"the slopes at log t = 60 are {one}, {two} and {three}," in TEXT
 
 
-@pytest.mark.parametrize(("N", "log_t"), [(2, 1037.0), (3, 229.0), (5, 100.0)])
+@pytest.mark.parametrize(("N", "log_t"), [(2, 1037.0), (3, 227.0), (5, 99.0)])
 def test_where_the_slope_crosses_its_limit(N, log_t):
-    """Printed to 1 %."""
-    times = log_t * np.array([0.99, 1.01])
+    times = log_t + np.array([-0.5, 0.5])
     slope = starvation.rank_one(0.01, 0.001, depth=N, frequency=0.1, log_times=times).slope
     assert slope[0] > 1.0 - 1.0 / N > slope[1]
     assert f"| {N - 1}/{N} | {log_t:,.0f} |" in TEXT

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dynsim import init
+from dynsim import checks, init
 from dynsim.checks import Floats
 from dynsim.comparison import Comparison
 from dynsim.data import starving_features
@@ -77,8 +77,15 @@ def figure_10(frequency: ArrayLike | None = None, confidence: ArrayLike = CONFID
 
 
 def _grid(frequency: ArrayLike | None, confidence: ArrayLike) -> tuple[Floats, Floats]:
-    lam = np.linspace(0.0, 1.0, 101) if frequency is None else np.asarray(frequency, dtype=np.float64)
-    P = np.asarray(confidence, dtype=np.float64)
+    lam = np.linspace(0.0, 1.0, 101) if frequency is None else checks.nonnegative("frequency", frequency)
+    P = checks.array("confidence", confidence)
+    for name, values in (("frequency", lam), ("confidence", P)):
+        if values.ndim != 1:
+            raise ValueError(f"{name} must have 1 dimension, got shape {values.shape}")
+    if np.any(lam > 1.0):
+        raise ValueError(f"frequency must be at most 1, got {np.max(lam):.10g}")
+    if np.any((P < 0.5) | (P >= 1.0)):
+        raise ValueError(f"confidence must be at least 0.5 and below 1, got {P[(P < 0.5) | (P >= 1.0)][0]:.10g}")
     return lam[None], np.log(P / (1.0 - P))[:, None]
 
 
@@ -159,13 +166,14 @@ def _many_units(quick: bool) -> tuple[tuple[Comparison, ...], list[Line]]:
             return float(seen.followed(network, data, step, until, record=2).weak[-1])
 
         found = seen.extrapolated(lambda step, last=last: (last(step), 0.0), lr)  # type: ignore[misc]
-        lines.append(row(f"{h} units: logit on x2 alone at t = {until:g}, as lr -> 0", exact, *found))
-        lines.append(row(f"{h} units: order in lr of the difference from eq 8", 1.0, *seen.order(last, exact, lr)))
+        who = "1 unit" if h == 1 else f"{h} units"
+        lines.append(row(f"{who}: logit on x2 alone at t = {until:g}, as lr -> 0", exact, *found))
+        lines.append(row(f"{who}: order in lr of the difference from eq 8", 1.0, *seen.order(last, exact, lr)))
         made = trained(data, network, lr=lr, until=until, hidden=2 * h, initial=0.02, rng=2)
         verdict = judged(made)
         comparisons.append(verdict)
         sup, floor = verdict.sup["logit"]["all"], verdict.floor["logit"]["all"]
-        lines.append(Line(f"{h} units: largest difference of any logit", 0.0, sup, sup, floor, verdict.verdict))
+        lines.append(Line(f"{who}: largest difference of any logit", 0.0, sup, sup, floor, verdict.verdict))
     return tuple(comparisons), lines
 
 
@@ -233,7 +241,7 @@ def _depth(quick: bool) -> list[Line]:
             lines.append(row(words, predicted, *seen.extrapolated(measure, lr)))
         final = starvation.rank_one(*CHAIN, depth=depth, frequency=LAM, log_times=[1e4])
         below = (depth - 1.0) / depth**2 * float(final.weak[0] / final.strong[0]) ** 2
-        words = f"N = {depth}: slope at log t = 10,000, in the limit 1 - 1/N"
+        words = f"N = {depth}: slope of the ODE at log t = 10,000; 1 - 1/N, and the next term as floor"
         lines.append(row(words, float(starvation.depth_exponent(depth)), float(final.slope[0]), 1.01 * below))
     return lines
 

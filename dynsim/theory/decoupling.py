@@ -171,7 +171,8 @@ def responses(
 def _checked(mixing: ArrayLike, singular_values: ArrayLike) -> tuple[Floats, Floats]:
     U, s = checks.array("mixing", mixing, ndim=2), checks.positive("singular_values", singular_values)
     if U.shape[0] != U.shape[1] or not np.allclose(U.T @ U, np.eye(U.shape[1]), rtol=0.0, atol=1e-10):
-        raise ValueError(f"mixing must be an orthogonal matrix, got {U.tolist()!r}")
+        off = f", off by {np.max(np.abs(U.T @ U - np.eye(U.shape[1]))):.3g}" if U.shape[0] == U.shape[1] else ""
+        raise ValueError(f"mixing must be an orthogonal matrix, got one of shape {U.shape}{off}")
     if s.ndim == 0 or s.shape[-1] != len(U):
         raise ValueError(f"singular_values must have {len(U)} entries on the last axis, got shape {s.shape}")
     return U, s

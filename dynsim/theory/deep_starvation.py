@@ -16,6 +16,7 @@ N = 1 is the linear model, N = 2 eq 8 (v2) with the invariant 0 (docs/theory.md,
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -31,6 +32,8 @@ from dynsim.theory.linear_starvation import frequency_of, pair
 __all__ = ["RankOne", "depth_exponent", "rank_one"]
 
 _RTOL, _ATOL = 1e-12, 1e-12
+#: Where larger logits start they do not move in any time up to e^1e6.
+LARGEST = 1e6
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def rank_one(
     Parameters
     ----------
     strong, weak : array_like
-        v1 > 0 and v2 > 0 at t = 0.
+        v1 > 0 and v2 > 0 at t = 0, at most 1e6.
     depth : array_like
         The number of weight layers N, any real number from 1 on.
     frequency : array_like
@@ -170,6 +173,10 @@ class _Start(NamedTuple):
 
 def _starts(strong: ArrayLike, weak: ArrayLike, depth: ArrayLike, frequency: ArrayLike, norms: ArrayLike) -> _Start:
     a, b = pair("norms", norms)
+    for name, values in (("strong", strong), ("weak", weak)):
+        large = checks.positive(name, values)
+        if np.any(large > LARGEST):
+            raise ValueError(f"{name} must be at most {LARGEST:g}, got {np.max(large):.10g}")
     named = {"strong": checks.positive("strong", strong), "weak": checks.positive("weak", weak)}
     named |= {"depth": _depths(depth), "frequency": frequency_of(frequency)}
     named |= {"norms[0]": checks.positive("norms[0]", a), "norms[1]": checks.positive("norms[1]", b)}
@@ -190,8 +197,13 @@ def _log_times(times: ArrayLike | None, log_times: ArrayLike | None) -> Floats:
         with np.errstate(divide="ignore"):
             return np.asarray(np.log(checks.times("times", times)))
     out = checks.array("log_times", log_times, ndim=1)  # type: ignore[arg-type]
-    if out.size == 0 or np.any(np.diff(out) <= 0.0) or out[-1] > 1e6:
-        raise ValueError("log_times must increase, not be empty and end at 1e6 at most")
+    if out.size == 0:
+        raise ValueError("log_times must not be empty")
+    if np.any(np.diff(out) <= 0.0):
+        i = int(np.argmax(np.diff(out) <= 0.0))
+        raise ValueError(f"log_times must increase, got {out[i]:.10g} followed by {out[i + 1]:.10g} at {i + 1}")
+    if out[-1] > 1e6:
+        raise ValueError(f"log_times must be at most 1e6, got {out[-1]:.10g}")
     return out
 
 
@@ -209,10 +221,13 @@ def _followed(start: _Start, log_time: Floats, loss: str) -> Floats:
         rates = _log_rates(state[0], state[1], start, loss)
         return [float(np.exp(log_scale + s + rate)) for rate in rates]
 
-    found = solve_ivp(field, (0.0, max(s[-1], 1.0)), first, "LSODA", t_eval=s, rtol=_RTOL, atol=_ATOL)
-    x, y = found.y
+    with warnings.catch_warnings():
+        # LSODA warns where it fails, which `success` says too.
+        warnings.simplefilter("ignore", UserWarning)
+        found = solve_ivp(field, (0.0, max(s[-1], 1.0)), first, "LSODA", t_eval=s, rtol=_RTOL, atol=_ATOL)
     if not (found.success and np.isfinite(found.y).all()):
         raise FloatingPointError(f"the flow could not be integrated to log t = {log_time[-1]:.6g}")
+    x, y = found.y
     of_v1, of_v2 = _log_rates(x, y, start, loss)
     return np.stack([np.exp(x), np.exp(y), np.exp(of_v2 - of_v1)])
 

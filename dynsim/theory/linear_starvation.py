@@ -218,7 +218,9 @@ def _checked(strong: ArrayLike, frequency: ArrayLike, norms: ArrayLike, start: A
     with np.errstate(over="ignore", under="ignore"):
         ratio = (b / a) ** 2
     if not np.all((ratio > 0.0) & (ratio < np.inf)):
-        raise ValueError("norms must have a ratio whose square is a positive float")
+        bad = np.argmax(~((ratio > 0.0) & (ratio < np.inf)))
+        sizes = f"{a.flat[bad]:g} and {b.flat[bad]:g}"
+        raise ValueError(f"norms must have a ratio whose square is a positive float, got {sizes}")
     return _Path(np.asarray(v1 - v10), lam, ratio, v10, v20)
 
 

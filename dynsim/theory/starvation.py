@@ -142,7 +142,7 @@ def solve(
     Starvation
         Integrated with tolerance 1e-13 a step: relative error below 1e-10 for t up to 1e6 and units of sizes up to
         10; what goes by e-folds (hinge, dying units) takes its errors along. Under the squared loss and a small
-        lambda the end is stiff: t > 1/lambda with lambda = 0.001 takes seconds.
+        lambda the end is stiff: t > 1/lambda takes the longer the smaller lambda is, seconds for 0.001.
 
     Raises
     ------
@@ -210,6 +210,8 @@ def at_confidence(
     ValueError
         If an argument is not finite or out of its range, or shapes do not broadcast; if the start has a higher
         confidence already, or never reaches any (frequency 1 and alpha + beta <= 0).
+    FloatingPointError
+        If the integration fails.
 
     Examples
     --------

@@ -22,7 +22,7 @@ __all__ = ["bound", "bound_from", "bound_of_start", "covered"]
 def covered(
     alpha: ArrayLike, beta: ArrayLike, *, frequency: ArrayLike, norms: Any = (1.0, 1.0)
 ) -> NDArray[np.bool_]:
-    """Whether a start satisfies the assumption of Thm 6.1 (v2), so that `bound` holds for it.
+    """Whether a start satisfies the assumption of Thm 6.1 (v2), so that `bound` holds along its flow.
 
     That is lambda (b/a)^2 alpha >= beta and alpha > 0; for beta <= 0 the bound holds by Thm D.2 (v2).
 
@@ -142,7 +142,9 @@ def bound_from(
     )
     slope = share * (b / a) ** 2
     plain = _plain(np.asarray(logit(P)), slope)
-    return np.asarray(expit(np.where(beta > 0.0, plain + output * (beta - slope * alpha), plain)))
+    # The confidence on x2 is never below 1/2.
+    general = np.maximum(plain + output * (beta - slope * alpha), 0.0)
+    return np.asarray(expit(np.where(beta > 0.0, general, plain)))
 
 
 def bound_of_start(

@@ -16,6 +16,8 @@ from dynsim.theory.starving_levels import Lone
 LARGEST = 1e3
 #: Products of larger numbers, and of smaller ones where they must be positive, would leave the floats.
 _HUGE, _LEAST = 1e60, 1e-140
+#: Squares of larger ratios, times logits and weights, would too.
+_RATIO = 1e60
 
 
 def networks(
@@ -27,7 +29,9 @@ def networks(
     h = units[0].shape[-1]
     if not h:
         raise ValueError(f"alpha, beta and z must have at least one unit on the last axis, got {units[0].shape}")
-    lead, *numbers = checks.broadcast(networks=np.empty(units[0].shape[:-1]), **setting(frequency, norms))
+    lead, *numbers = checks.broadcast(
+        **{"the leading axes of alpha, beta, z": np.empty(units[0].shape[:-1])}, **setting(frequency, norms)
+    )
     shape = lead.shape
     start = np.stack([np.broadcast_to(values, (*shape, h)).reshape(-1, h) for values in units], axis=1)
     share, a, b = (np.ravel(values) for values in numbers)
@@ -65,6 +69,12 @@ def setting(frequency: ArrayLike, norms: Any) -> dict[str, Floats]:
     if not several or len(norms) != 2:
         raise ValueError(f"norms must be a pair, |x1| and |x2|, got {norms!r}")
     a, b = (moderate("norms", checks.positive("norms", value), _LEAST) for value in norms)
+    first, second = checks.broadcast(**{"norms[0]": a, "norms[1]": b})
+    ratio = second / first
+    wrong = (ratio < 1.0 / _RATIO) | (ratio > _RATIO)
+    if wrong.any():
+        found = f"{first[wrong].flat[0]:g} and {second[wrong].flat[0]:g}"
+        raise ValueError(f"norms must be at most a factor {_RATIO:g} apart, got {found}")
     return {"frequency": between("frequency", frequency, 0.0), "norms[0]": a, "norms[1]": b}
 
 

@@ -122,6 +122,8 @@ def _both(units: Lone) -> Found:
     begin = np.log(units.z) + np.log(units.alpha)
     length = np.log(units.level) - begin
     rare = logit(units.frequency)
+    # Without x1 as an input of its own nothing bounds the pull from below: the time is that of one input x1+x2.
+    certain = units.frequency == 1.0
     excess = (units.alpha / units.first - units.z) * (units.alpha / units.first + units.z)
 
     def state(margin: Floats, beta: Floats) -> tuple[Floats, Floats]:
@@ -137,15 +139,23 @@ def _both(units: Lone) -> Found:
         per_force = units.first**2 * z**2 + alpha * (alpha + share * beta)
         force = (1.0 - units.frequency) * expit(-margin) + units.frequency * expit(-m2)
         speed = length * margin / per_force
-        return np.concatenate([speed * units.second**2 * z * share, speed / force])
+        return np.concatenate([speed * units.second**2 * z * share, np.where(certain, 0.0, speed / force)])
 
     floor = np.abs(units.beta) + units.alpha + units.first * units.z
     atol = np.concatenate([_ATOL * floor * np.minimum(1.0, units.second / units.first) ** 2, np.full(n, 1e-12)])
-    found = solve_ivp(
-        field, (0.0, 1.0), np.concatenate([units.beta, np.zeros(n)]), "DOP853", [1.0], rtol=_RTOL, atol=atol
-    )
+    start = np.concatenate([units.beta, np.zeros(n)])
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        found = solve_ivp(field, (0.0, 1.0), start, "DOP853", [1.0], rtol=_RTOL, atol=atol)
     if not found.success:
         raise FloatingPointError(f"the level could not be reached: {found.message}")
     beta, time = found.y[:n, -1], found.y[n:, -1]
     alpha, z = state(units.level, beta)
+    time[certain] = _joint_time(units.where(certain), (z * (alpha + beta))[certain])
     return Found(alpha, beta, z, time)
+
+
+def _joint_time(units: Lone, level: Floats) -> Floats:
+    """When the margin of a class of one input x1+x2 is at a level; inf where the time is no float."""
+    norm, w = np.hypot(units.first, units.second), units.alpha + units.beta
+    imbalance = 0.5 * norm * np.abs((w / norm - units.z) * (w / norm + units.z))
+    return modes.time_to(np.maximum(level, units.z * w), initial=units.z * w, rate=norm, imbalance=imbalance)
