@@ -2,7 +2,9 @@
 """Put the tables of experiments that take minutes into the pages that speak of them.
 
 `dynsim reproduce --only brightness gan` writes results.json; a page has a comment at each place where one of its
-tables belongs; those of a run with --full have places of their own. Usage: python scripts/experiments.py [results.json]    (default out/results.json)
+tables belongs; those of a run with --full have places of their own.
+
+Usage: python scripts/experiments.py [results.json]    (default out/results.json)
 """
 
 import json
@@ -16,7 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = tuple(ROOT / "docs" / name for name in ("brightness.md", "gan.md"))
 #: <!-- brightness, table 1 --> ... <!-- end -->, or <!-- gan, lines --> for the predicted numbers
 PLACE = re.compile(
-    r"(?P<start><!-- (?P<claim>\w+(?: in full)?), (?:table (?P<number>\d+)|lines) -->\n)(?P<shown>.*?)(?P<end><!-- end -->)",
+    r"(?P<start><!-- (?P<claim>\w+(?: in full)?), (?:table (?P<number>\d+)|lines) -->\n)"
+    r"(?P<shown>.*?)(?P<end><!-- end -->)",
     re.DOTALL,
 )
 LINE = ("what", "predicted", "measured", "discrepancy", "floor", "verdict")
