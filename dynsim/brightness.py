@@ -89,8 +89,13 @@ class BrightnessResult:
         return _mean(_share(self.dark * self._end(training, images)), self.test)
 
     def confidence(self, training: str, images: str = "untouched", label: int | None = None) -> Floats:
-        """Mean confidence in the right class over the test pictures (of one class), through training; (T, S)."""
-        wanted = self.test if label is None else self.test & self.untouched.mask(label)
+        """Mean confidence in the right class over the test pictures, through training; shape (T, S).
+
+        `label`, +1 or -1, restricts it to the pictures of one class.
+        """
+        wanted = self.test
+        if label is not None:
+            wanted = wanted & self.untouched.mask(pictures.checked_label("label", label))
         return _mean(special.expit(self.untouched.y * self.logits(training, images)), wanted)
 
     def contrast(self, training: str, images: str = "untouched") -> Floats:
@@ -115,8 +120,15 @@ class BrightnessResult:
         return np.array([np.mean(_share(a[:, None] - b)) for a, b in pairs])
 
     def share_called_dark(self, training: str, X: ArrayLike) -> Floats:
-        """Share of any pictures, shape (m, d) with pixels from 0 to 1, that each network calls dark; shape (S,)."""
-        return np.asarray(np.mean(_share(self.dark * self._last(training).logits(X)), axis=-1))
+        """Share of any pictures, shape (m, d) with pixels from 0 to 1, that each network calls dark; shape (S,).
+
+        Raises
+        ------
+        ValueError
+            For no picture, pixels outside 0 to 1, or another number of them than the networks have inputs.
+        """
+        f = self._last(training).logits(pictures.checked_pixels(X))
+        return np.asarray(np.mean(_share(self.dark * f), axis=-1))
 
     def saliency(self, training: str) -> Floats:
         """Mean |df/dx| of every pixel over all networks and their untouched test pictures, of the pictures' shape.
@@ -206,7 +218,8 @@ def experiment(
     hidden, depth : int
         Units of every hidden layer, and number of weight layers.
     lr, steps, batch_size, record, workers, progress
-        As in `dynsim.train`; pictures are drawn with replacement. The time axis of the runs is t = lr x step.
+        As in `dynsim.train`; pictures are drawn with replacement, at most as many at a time as a network is trained
+        on, or all of these at every step for None. The time axis of the runs is t = lr x step.
     test_share : float
         Share of the smaller class that each network is tested on; of the other class as many pictures. Chance is
         1/2 therefore.
@@ -239,6 +252,7 @@ def experiment(
     eta, strength = checks.number("lr", lr), checks.number("spectral_decoupling", spectral_decoupling)
     split, start, draws = checks.generator("rng", rng).spawn(3)
     test = pictures.balanced_test(data, test_share, size=seeds, rng=split)
+    _check_batch(batch_size, test)
     both = Dataset(np.concatenate([modified.X, untouched.X]), np.tile(data.y, 2), None, data.name, data.class_names)
     network = init.he(both, hidden, depth=depth, biases=True, size=seeds, rng=start)
     # The same number for all three trainings: a seed's batches then hold the same pictures in each of them.
@@ -254,6 +268,15 @@ def experiment(
         "spectral_decoupling": strength,
     }  # fmt: skip
     return BrightnessResult(untouched, modified, size, int(dark), test, MappingProxyType(runs), facts)
+
+
+def _check_batch(batch_size: int | None, test: NDArray[np.bool_]) -> None:
+    """`train` would count the test pictures and both versions: all are its points, though not all have weight."""
+    if batch_size is not None:
+        n = test.shape[1]
+        trained = n - int(test[0].sum())
+        limit = f"the number of pictures each network is trained on, of {n}"
+        checks.count("batch_size", batch_size, least=1, most=trained, limit=limit)
 
 
 def _trained(

@@ -89,7 +89,7 @@ def class_aligned(
     C = _per_class("imbalance", checks.nonnegative("imbalance", imbalance), count)
     if layers != 2 and C.any():
         raise ValueError(f"imbalance must be 0 at depth {layers}, where no closed form has one, got {C.max():.10g}")
-    generator = np.random.default_rng(rng)
+    generator = checks.generator("rng", rng)
     if layers == 1:
         return Network((_shortest(data, u0),))
     free = cones.free_directions(data.X)
@@ -251,7 +251,7 @@ def _normal(
 ) -> Network:
     """Independent normal weights, one standard deviation a layer, and biases of 0."""
     lead = () if size is None else (checks.count("size", size, least=1),)
-    generator = np.random.default_rng(rng)
+    generator = checks.generator("rng", rng)
     weights = [generator.normal(0.0, s, (*lead, *shape)) for s, shape in zip(sigmas, shapes, strict=True)]
     if not biases:
         return Network(weights, classes=data.classes)

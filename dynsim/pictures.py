@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dynsim import checks
 from dynsim.checks import Floats
@@ -50,9 +51,7 @@ def brightened(data: Dataset, *, limits: Sequence[float], dark: int = 1) -> Data
     """
     low, high = checked_limits(data, limits)
     data.needs_two_classes("brightened")
-    if isinstance(dark, (bool, np.bool_)) or dark not in LABELS:
-        raise ValueError(f"dark must be the label +1 or -1, got {dark!r}")
-    end = np.where(data.y == dark, low, high)
+    end = np.where(data.y == checked_label("dark", dark), low, high)
     return replace(data, X=0.5 * data.X + 0.5 * end[:, None])
 
 
@@ -89,15 +88,55 @@ def checked_limits(data: Dataset, limits: Sequence[float]) -> tuple[float, float
     low, high = two.tolist()
     if not math.isfinite(high - low):
         raise ValueError(f"limits must have a finite difference, got {limits!r}")
-    pixels = data.X
+    _check_pixels(data.X, low, high, f"limits = ({low:g}, {high:g})")
+    return low, high
+
+
+def checked_pixels(X: ArrayLike) -> Floats:
+    """One or more pictures as an array (m, d) with pixels from 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+
+    Examples
+    --------
+    >>> checked_pixels([[0, 1]])
+    array([[0., 1.]])
+    """
+    pixels = checks.array("X", X, ndim=2)
+    if not len(pixels):
+        raise ValueError(f"X must hold at least one picture, got shape {pixels.shape}")
+    _check_pixels(pixels, 0.0, 1.0, "0 to 1, the range that networks are trained on")
+    return pixels
+
+
+def checked_label(name: str, value: Any) -> int:
+    """+1 or -1, as one number.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+
+    Examples
+    --------
+    >>> checked_label("dark", -1.0)
+    -1
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or value not in LABELS:
+        shown = f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)
+        raise ValueError(f"{name} must be the label +1 or -1, got {shown}")
+    return int(float(value))
+
+
+def _check_pixels(pixels: Floats, low: float, high: float, where: str) -> None:
     outside = np.argwhere((pixels < low) | (pixels > high))
     if outside.size:
         point, pixel = outside[0].tolist()
-        raise ValueError(
-            f"X must lie within limits = ({low:g}, {high:g}), got {pixels[point, pixel]:g} in pixel {pixel} of "
-            f"picture {point}"
-        )
-    return low, high
+        found = f"{pixels[point, pixel]:g} in pixel {pixel} of picture {point}"
+        raise ValueError(f"X must lie within {where}, got {found}")
 
 
 def checked_shape(data: Dataset, shape: Sequence[int]) -> tuple[int, ...]:

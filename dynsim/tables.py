@@ -249,12 +249,18 @@ def from_npz(
             raise ValueError(f"{path}: y must be +1 or -1 unless classes=(A, B) is given, got {_some(seen)}")
         pair = (1, -1)
     pair = _present(path, "y", pair, seen)
-    X = arrays["X"]
-    X = X.reshape(len(X), -1) if X.ndim in (3, 4) and X.size else X
     try:
-        return _selected(X, labels, pair, _name(name, path), arrays.get("weights"))
+        return _selected(_flattened(arrays["X"]), labels, pair, _name(name, path), arrays.get("weights"))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _flattened(X: NDArray[Any]) -> NDArray[Any]:
+    """Points, or pictures row by row, as points (n, d)."""
+    if X.ndim not in (2, 3, 4) or not X.size:
+        wanted = "(n, d), (n, rows, columns) or (n, rows, columns, channels), none of them 0"
+        raise ValueError(f"X must have shape {wanted}, got shape {X.shape}")
+    return X.reshape(len(X), -1)
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:

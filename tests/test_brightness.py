@@ -72,8 +72,11 @@ def test_decoupling_holds_margins_at_its_fixed_point(digits):
     assert (digits.untouched.y * digits.logits("modified", "modified")[-1]).mean() > 3 * fixed
 
 
-def test_saliency_lies_at_the_edges(digits):
-    """Background pixels, the outer columns, tell dark from bright; the untouched digits are told apart inside."""
+def test_saliency_is_largest_at_the_edges(digits):
+    """Background pixels, the outer columns, tell dark from bright; the untouched digits are told apart inside.
+
+    Not that most of it lies there: the six columns between are three times as many pixels.
+    """
     share = {}
     for training in ("modified", "untouched"):
         found = digits.saliency(training)
@@ -222,12 +225,15 @@ def test_own_pictures(tmp_path):
         ({"limits": (0, 1)}, r"^X must lie within limits = \(0, 1\), got 162.425 in pixel 0 of picture 0$"),
         ({"limits": (255, 0)}, r"^limits must be two increasing numbers \(lo, hi\), got \(255, 0\)$"),
         ({"dark": 0}, r"^dark must be the label \+1 or -1, got 0$"),
+        ({"dark": np.array([1, -1])}, r"^dark must be the label \+1 or -1, got an array of shape \(2,\)$"),
         ({"seeds": 1}, r"^seeds must be an integer of at least 2, got 1$"),
         ({"spectral_decoupling": 0.0}, r"^spectral_decoupling must be positive and finite, got 0$"),
         ({"test_share": 0.01}, r"^test_share must leave pictures of both classes to train on and to test, got 0"),
         ({"lr": [0.1, 0.2]}, r"^lr must be one number, got shape \(2,\)$"),
         ({"lr": -0.1}, r"^lr must be positive and finite, got -0.1$"),
         ({"hidden": 0}, r"^hidden must be an integer of at least 1, got 0$"),
+        ({"batch_size": 7}, r"^batch_size must be at most 6 \(the number of .* trained on, of 8\), got 7$"),
+        ({"batch_size": 0}, r"^batch_size must be an integer of at least 1, got 0$"),
         ({"steps": -1}, r"^steps must be an integer of at least 0, got -1$"),
         ({"rng": "seed"}, r"^rng must be what np.random.default_rng takes, got 'seed'$"),
     ],
@@ -262,6 +268,31 @@ def test_names_that_are_refused(tiny):
         tiny.accuracy("modified", "modified", "x")
     with pytest.raises(ValueError, match=r"^training must be one of .* got 'x'$"):
         tiny.saliency("x")
+
+
+def test_labels_that_are_refused(tiny):
+    for label in (3, 0, "3", True, np.array([1, -1])):
+        with pytest.raises(ValueError, match=r"^label must be the label \+1 or -1, got "):
+            tiny.confidence("modified", label=label)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.ones((0, 12)), r"^X must hold at least one picture, got shape \(0, 12\)$"),
+        (TINY.X, r"^X must lie within 0 to 1, the range that .*, got 162.425 in pixel 0 of picture 0$"),
+        (np.ones((2, 11)), r"^X must have 12 columns, .* got 11$"),
+    ],
+)
+def test_pictures_that_are_refused(tiny, X, message):
+    with pytest.raises(ValueError, match=message):
+        tiny.share_called_dark("modified", X)
+
+
+def test_batches_as_large_as_what_is_trained_on():
+    for size in (6, None):
+        found = experiment(TINY, **FEW | {"batch_size": size})
+        assert found.parameters["batch_size"] == size and int((~found.test[0]).sum()) == 6
 
 
 def test_networks_that_diverge_have_no_numbers():

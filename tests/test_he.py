@@ -109,6 +109,8 @@ def test_the_same_rng_gives_the_same_bits():
         ({"size": 2.5}, r"size must be an integer of at least 1, got 2\.5$"),
         ({"biases": 1}, r"biases must be True or False, got 1$"),
         ({"data": TWO.X}, r"data must be a Dataset, got ndarray$"),
+        ({"rng": "x"}, r"^rng must be what np.random.default_rng takes, got 'x'$"),
+        ({"rng": -1}, r"^rng must be what np.random.default_rng takes, got -1$"),
     ],
 )
 def test_errors(change, message):

@@ -257,6 +257,8 @@ def test_the_random_numbers_are_those_of_earlier_versions():
         ({"imbalance": "much"}, "imbalance must be at least 0 and finite, got 'much'$"),
         ({"imbalance": [[1.0]]}, r"imbalance must be one number or one a class \(2\), got shape \(1, 1\)$"),
         ({"depth": 2.5}, r"depth must be an integer of at least 1, got 2\.5$"),
+        ({"rng": "x"}, r"^rng must be what np.random.default_rng takes, got 'x'$"),
+        ({"rng": -1}, r"^rng must be what np.random.default_rng takes, got -1$"),
     ],
 )
 def test_errors(change, message):
@@ -306,6 +308,8 @@ def test_gaussian_shapes_and_rng():
         ({"depth": 0}, "depth must be an integer of at least 1, got 0$"),
         ({"diagonal": "no"}, "diagonal must be True or False, got 'no'$"),
         ({"biases": 1}, "biases must be True or False, got 1$"),
+        ({"rng": "x"}, r"^rng must be what np.random.default_rng takes, got 'x'$"),
+        ({"rng": -1}, r"^rng must be what np.random.default_rng takes, got -1$"),
     ],
 )
 def test_gaussian_errors(change, message):

@@ -79,6 +79,12 @@ def test_classes_that_are_refused():
     for dark in (0, 2, True, "a", None):
         with pytest.raises(ValueError, match=rf"^dark must be the label \+1 or -1, got {dark!r}$"):
             pictures.brightened(TWO, limits=(0, 16), dark=dark)
+    for dark, shape in ((np.array([1, -1]), r"\(2,\)"), (np.array([1]), r"\(1,\)"), (np.ones((2, 2)), r"\(2, 2\)")):
+        with pytest.raises(ValueError, match=rf"^dark must be the label \+1 or -1, got an array of shape {shape}$"):
+            pictures.brightened(TWO, limits=(0, 16), dark=dark)
+    for dark in ([1, -1], [1], np.bool_(True), np.nan, 1 + 0j):
+        with pytest.raises(ValueError, match=r"^dark must be the label \+1 or -1, got "):
+            pictures.brightened(TWO, limits=(0, 16), dark=dark)
     ids = Dataset([[0.0], [1.0]], [0, 1])
     with pytest.raises(ValueError, match=r"^brightened needs labels \+1 and -1, got class ids 0 ... 1"):
         pictures.brightened(ids, limits=(0, 16))
@@ -87,6 +93,27 @@ def test_classes_that_are_refused():
     for call in (pictures.brightened, pictures.scaled):
         with pytest.raises(ValueError, match=r"^data must be a Dataset, got list$"):
             call([[0.0]], limits=(0, 1))
+
+
+def test_labels_as_one_number():
+    for label in (1, -1, 1.0, np.int64(-1), np.float32(1.0)):
+        found = pictures.checked_label("dark", label)
+        assert type(found) is int and found == label
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.ones((0, 3)), r"^X must hold at least one picture, got shape \(0, 3\)$"),
+        (np.ones(3), r"^X must have 2 dimensions, got shape \(3,\)$"),
+        ([[0.0, 1.0], [0.5, 255.0]], r"^X must lie within 0 to 1, the range .* got 255 in pixel 1 of picture 1$"),
+        ([[-0.1, 1.0]], r"^X must lie within 0 to 1, the range .* got -0.1 in pixel 0 of picture 0$"),
+        ([[np.nan]], r"^X must be finite, got nan at \(0, 0\)$"),
+    ],
+)
+def test_pixels_that_are_refused(X, message):
+    with pytest.raises(ValueError, match=message):
+        pictures.checked_pixels(X)
 
 
 @pytest.mark.parametrize(

@@ -289,6 +289,9 @@ def test_npz_compressed(tmp_path):
     assert len(tables.from_npz(tmp_path / "z.npz")) == 3
 
 
+SHAPES = r"X must have shape \(n, d\), \(n, rows, columns\) or \(n, rows, .*\), none of them 0, got shape "
+
+
 @pytest.mark.parametrize("shape", [(3, 2, 4), (3, 2, 4, 3)])
 def test_npz_of_pictures(save, shape):
     X = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
@@ -319,9 +322,10 @@ def test_npz_of_pictures(save, shape):
         ({"X": POINTS, "y": []}, r"y must be one-dimensional and not empty, got shape \(0,\)$"),
         ({"X": POINTS, "y": [1, -1]}, r"X must have 2 entries, as y has, got shape \(3, 2\)$"),
         ({"X": 3.0, "y": [1, -1]}, r"X must have 2 entries, as y has, got shape \(\)$"),
-        ({"X": POINTS[:, 0], "y": [1, 1, -1]}, r"X must have 2 dimensions, got shape \(3,\)$"),
-        ({"X": np.ones((3,) + (1,) * 4), "y": [1, 1, -1]}, r"X must have 2 dimensions, got shape \(3, 1"),
-        ({"X": np.ones((3, 0, 4)), "y": [1, 1, -1]}, r"X must have 2 dimensions, got shape \(3, 0, 4\)$"),
+        ({"X": POINTS[:, 0], "y": [1, 1, -1]}, SHAPES + r"\(3,\)$"),
+        ({"X": np.ones((3, 2, 2, 3, 1)), "y": [1, 1, -1]}, SHAPES + r"\(3, 2, 2, 3, 1\)$"),
+        ({"X": np.ones((3, 0, 4)), "y": [1, 1, -1]}, SHAPES + r"\(3, 0, 4\)$"),
+        ({"X": np.ones((3, 0)), "y": [1, 1, -1]}, SHAPES + r"\(3, 0\)$"),
         ({"X": POINTS * np.inf, "y": [1, 1, -1]}, r"X must be finite, got inf at \(0, 0\)$"),
         ({"X": POINTS + 0j, "y": [1, 1, -1]}, r"X must be real numbers, got dtype complex128$"),
         ({"X": POINTS.astype(str), "y": [1, 1, -1]}, r"X must be real numbers, got dtype <U32$"),
