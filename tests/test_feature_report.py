@@ -49,7 +49,9 @@ def test_values_by_hand():
     assert np.isnan(found.bound[0]).all() and not found.starved[0].any()
     np.testing.assert_allclose(found.bound[1], sigma(0.2 * (3.0 / 2.0) ** 2 * by_hand[0]), rtol=16 * EPS)
     # The unit with beta < 0 is outside Thm 6.1 for class +1; class -1 has no unit, and never will.
-    assert found.starved[1].all() and found.proven.tolist() == [[False, False], [False, True]]
+    # Class -1 has nothing learnt: its rare feature is not starved by the strong one.
+    assert found.starved.tolist() == [[False, False], [True, False]]
+    assert found.proven.tolist() == [[False, False], [False, True]]
 
 
 def test_weighted_means_of_several_points():
@@ -164,7 +166,7 @@ def test_no_bound_while_the_strong_feature_is_on_the_wrong_side():
 
 def test_overlap_is_noted_and_not_refused():
     data = starving(0.5)
-    network = pair_of_units([1.0], [0.5], 1.0)
+    network = pair_of_units([2.0], [0.5], 1.0)
     assert report(network, data, {"a": [0], "b": [0.0, 1.0]}).notes == ()
     found = report(network, data, {"a": [0], "b": [1], "both": [3.0, 4.0]})
     assert found.notes[0].startswith("2 pairs of features overlap, most 'b' and 'both' (cosine 0.8)")
@@ -284,7 +286,9 @@ def test_the_bound_holds_along_the_flow_and_is_reached_from_the_edge():
     times = np.linspace(0.0, 80.0, 200)
     run = dynsim.flow(pair_of_units([0.1], [0.00999], 0.1), probed(data, PAIR), times=times)
     found = report(run, data, PAIR)
-    assert found.proven[:, 1].all() and found.starved[:, 1].all()
+    assert found.proven[:, 1].all() and np.all(found.confidence[:, 1] <= found.bound[:, 1])
+    learnt = found.confidence[:, 0] > 0.75
+    assert np.array_equal(found.starved[:, 1], learnt) and 0 < learnt.sum() < learnt.size
     at = int(np.argmax(found.confidence[:, 0, 0] >= 0.99))
     assert 0.58 < found.confidence[at, 1, 0] < sigma(0.1 * np.log(99.0)) + 0.001
 
@@ -299,6 +303,66 @@ def test_a_start_outside_the_theorem_may_break_the_bound_and_is_not_proven():
     assert found.bound[at, 1, 0] == pytest.approx(0.613, abs=2e-3)
     assert not found.starved[at, 1].any() and not found.proven.any()
     assert any("guide" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("share", "alpha", "beta", "starved"),
+    [
+        (0.3, 4.0, 1.0, True),
+        # Not rarer: two margins of 4 and 1 are a matter of the start.
+        (1.0, 4.0, 1.0, False),
+        (1.0 - 1e-12, 4.0, 1.0, False),
+        # The strong one at margins 0, 1e-3, and on either side of log 3, where 1 - P is 1/4.
+        (0.3, 0.0, 0.0, False),
+        (0.3, 1e-3, 1e-4, False),
+        (0.3, np.log(3.0) - 1e-9, 0.1, False),
+        (0.3, np.log(3.0) + 1e-9, 0.1, True),
+        # Above the bound, 0.3 x 4; learnt itself, below the bound 0.9 x 8; and the same not learnt.
+        (0.3, 4.0, 1.2 + 1e-9, False),
+        (0.9, 8.0, np.log(3.0) + 1e-9, False),
+        (0.9, 8.0, np.log(3.0) - 1e-9, True),
+    ],
+)
+def test_starved_is_rarer_than_a_feature_that_is_learnt_and_not_learnt_itself(share, alpha, beta, starved):
+    found = report(pair_of_units([alpha], [beta], 1.0), starving(share), PAIR)
+    assert found.starved.tolist() == [[False, False], [starved, starved]]
+    assert np.isfinite(found.bound[1]).all()
+    notes = "\n".join(found.notes)
+    assert ("class -1: as frequent as 'strong', so not starved: 'rare'" in notes) == (share > 0.99)
+    early = "class +1: nothing is starved yet, as 'strong' is not learnt (confidence at most 0.75)"
+    assert (early in notes) == (alpha < np.log(3.0))
+
+
+def test_an_untrained_network_and_features_of_all_points_are_not_starved():
+    data = starving(0.1)
+    found = report(dynsim.init.gaussian(data, 16, scale=1e-3, size=50, rng=0), data, PAIR)
+    assert np.isfinite(found.bound).any() and not found.starved.any()
+    data = dynsim.data.starving_features(1.0)
+    network = dynsim.init.class_aligned(data, 8, initial=1e-2, rng=0)
+    found = report(dynsim.train(network, probed(data, PAIR), lr=0.1, steps=3000), data, PAIR)
+    assert np.isfinite(found.bound[-1]).any() and not found.starved.any()
+
+
+@pytest.mark.parametrize("basis", [[[0], [1], [2]], np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))[0]])
+def test_a_feature_that_is_the_same_in_every_point_is_never_the_strong_one(basis):
+    """A column of 5 in both classes is the longest of all and tells nothing; along a direction to rounding."""
+    X = np.column_stack([starving(0.1).X, np.full(4, 5.0)])
+    turn = basis if isinstance(basis, np.ndarray) else np.eye(3)
+    data = Dataset(X @ turn, [1, 1, -1, -1], [0.9, 0.1] * 2)
+    network = Network((np.array([[4.0, 0.1, 0.0], [-4.0, -0.1, 0.0]]) @ turn, [1.0, -1.0]))
+    names = ("strong", "rare", "constant")
+    found = report(network, data, dict(zip(names, basis, strict=True)))
+    assert found.notes[0].startswith("'constant' is the same in every point and tells no classes apart")
+    assert np.isnan(found.bound[[0, 2]]).all() and found.starved[1].all()
+    # Margins 4 and 0.1 through a rotation: some roundings of 5.
+    np.testing.assert_allclose(found.bound[1], sigma(0.1 * 4.0), rtol=1e-13)
+    alone = report(network, data, {"constant": basis[2]})
+    assert np.isnan(alone.bound).all() and not alone.starved.any()
+    # A column of 5 and -5 tells all, and one that is 5 in one class alone, or differs within a class, tells some.
+    for column in ([5.0, 5.0, -5.0, -5.0], [5.0, 5.0, 0.0, 0.0], [5.0, 7.0, 5.0, 6.0]):
+        telling = Dataset(np.column_stack([X[:, :2], column]) @ turn, data.y, data.weights)
+        found = report(network, telling, dict(zip(names, basis, strict=True)))
+        assert not any("tells no classes" in note for note in found.notes) and np.isnan(found.bound[2, 0])
 
 
 def test_units_that_wait_for_the_other_class_or_see_the_rare_feature_only():
@@ -423,6 +487,9 @@ LINEAR = Network(([[1.0, 0.0, 0.0]], [1.0]))
         ({"a": [[1.0, 2, 0], [2.0, 4, 0]]}, r"features\['a'\] must hold independent directions, got one at 1"),
         ({"a": "x"}, r"features\['a'\] .*; got 'x'"),
         ({"a": [[1.0, 0.0, 0.0], [1.0]]}, r"features\['a'\] .*; got rows of different length"),
+        ({"a": [True, 1.0, 0]}, r"features\['a'\] .*; got booleans mixed with others, \[True, 1\.0, 0\]"),
+        ({"a": [0, True]}, r"features\['a'\] .*; got booleans mixed with others, \[0, True\]"),
+        ({"a": [[1.0, 0, 0], (0.0, np.True_, 1)]}, r"features\['a'\] .*; got booleans mixed with others"),
         ({"a": {0, 1}}, r"features\['a'\] .*; got \{0, 1\}"),
         ([0, [0]], r"features must differ from each other, got 'x\[0\]' twice"),
     ],
@@ -456,6 +523,36 @@ def test_other_wrong_arguments_are_refused(change, message):
     arguments = {"network": LINEAR, "data": THREE, "features": [0, 1]} | change
     with pytest.raises(ValueError, match=message):
         report(**arguments)
+
+
+@pytest.mark.parametrize("features", [PAIR, {"strong": [1.0, 0.0], "rare": [0.0, 1.0]}])
+def test_data_and_networks_of_any_size_are_reported_or_refused(features):
+    """Warnings are errors here: nothing overflows on the way to a number, and what would is refused."""
+    network = pair_of_units([4.0], [0.1], 1.0)
+    for size in (1e-300, 1e-150, 1e100, 1e150):
+        data = Dataset(starving(0.1).X * size, [1, 1, -1, -1], [0.9, 0.1] * 2)
+        found = report(network, data, features)
+        np.testing.assert_allclose(found.margin[:, 0], [4.0 * size, 0.1 * size], rtol=8 * EPS)
+        np.testing.assert_allclose(found.bound[1], sigma(np.minimum(0.4 * size, 700.0)), rtol=8 * EPS)
+        assert found.proven[1].all()
+    for size in (1.1e150, 1e200, 1.7e308):
+        data = Dataset(starving(0.1).X * size, [1, 1, -1, -1])
+        for call in (lambda data=data: report(network, data, features), lambda data=data: probed(data, features)):
+            with pytest.raises(ValueError, match=r"data must have coordinates of at most 1e\+150 in size, got 1"):
+                call()
+    if features is PAIR:  # Along directions a part of 1e-200 beside one of 1e100 is rounding.
+        with pytest.raises(ValueError, match=r"is finite, got 1e\+100 of 'rare' and 1e-200 of 'strong'"):
+            report(network, starving(0.1, 1e-200, 1e100), features)
+    data = starving(0.1)
+    with pytest.raises(ValueError, match=r"baseline must have coordinates of at most 1e\+150 in size, got 1e\+200"):
+        report(network, data, features, baseline=-1e200)
+    for W, Z in (([[1e200, 0.0]], [1e200]), ([[1e200, 0.0], [2e200, 0.0]], [1e200, -1e200])):
+        with pytest.raises(ValueError, match=r"network must have logits below 1e\+300 on the features alone"):
+            report(Network((W, Z)), data, features)
+    # A unit that no feature alone activates overflows on x1 + x2, in silence, and is not proven to be idle.
+    wild = Network(([[-1.7e308, -1.7e308], [4.0, 0.1]], [-1e-10, 1.0]))
+    found = report(wild, starving(0.1), features)
+    np.testing.assert_allclose(found.margin[:, 0], [4.0, 0.1], rtol=8 * EPS)
 
 
 def test_a_run_without_the_probes_is_refused():

@@ -27,34 +27,65 @@ from dynsim.trajectory import Trajectory
 
 Mask = NDArray[np.bool_]
 _EPS = float(np.finfo(np.float64).eps)
+#: A confidence above this: of the pull 1 - P on a point, 1/2 at margin 0, less than half is left.
+LEARNT = 0.75
+#: A share of a class that is not below this is all of it, to the rounding of sums of weights.
+_ALL = 1.0 - 1e-9
 
 
 class Form(NamedTuple):
     """How the features of one class stand to its strong one.
 
-    strong: its number; factor (F,): lam (b/a)^2, nan where there is no bound; exact (F,): whether the class has the
-    form of Thm 6.1 (v2) in this feature.
+    strong: its number; rarer (F,): whether the feature is less frequent; factor (F,): lam (b/a)^2, nan where there
+    is no bound; exact (F,): whether the class has the form of Thm 6.1 (v2) in this feature.
     """
 
     strong: int
+    rarer: Mask
     factor: Floats
     exact: Mask
 
 
-def form(asked: Request, label: int, found: list[Summary]) -> Form:
-    """The most frequent feature of a class (of equally frequent ones the longest) as strong, the others as rare."""
+def form(asked: Request, label: int, found: list[Summary], same: Mask) -> Form:
+    """The most frequent feature of a class (of equally frequent ones the longest) as strong, the others as rare.
+
+    same (F,): features to leave out, as they are the same in every point.
+    """
     frequency = np.array([alone.frequency for alone in found])
     length = np.array([alone.length for alone in found])
-    strong = max(range(len(found)), key=lambda i: (frequency[i], np.nan_to_num(length[i])))
+    strong = max(range(len(found)), key=lambda i: (not same[i], frequency[i], np.nan_to_num(length[i])))
     factor, exact = np.full(len(found), np.nan), np.zeros(len(found), dtype=bool)
     if frequency[strong] == 1.0 and not asked.baseline.any():
         s = asked.groups[strong]
         for i, r in enumerate(asked.groups):
             apart = np.abs(s.basis @ r.basis.T).max() <= 16.0 * _EPS * s.basis.shape[1]
-            if i != strong and frequency[i] > 0.0 and apart:
-                factor[i] = frequency[i] * (length[i] / length[strong]) ** 2
+            if i != strong and frequency[i] > 0.0 and apart and not same[i]:
+                factor[i] = frequency[i] * _squared_ratio(asked, i, strong, length)
                 exact[i] = _is_exact(asked, label, found[strong], found[i])
-    return Form(strong, factor, exact)
+    return Form(strong, frequency < _ALL, factor, exact)
+
+
+def _squared_ratio(asked: Request, rare: int, strong: int, length: Floats) -> float:
+    """(b/a)^2."""
+    with np.errstate(over="ignore"):
+        ratio = float((length[rare] / length[strong]) ** 2)
+    if not np.isfinite(ratio):
+        two = f"{length[rare]:.3g} of {asked.groups[rare].name!r} and {length[strong]:.3g}"
+        raise ValueError(
+            f"features must have lengths whose squared ratio is finite, got {two} of {asked.groups[strong].name!r}"
+        )
+    return ratio
+
+
+def constant(asked: Request, alone: list[list[Summary]]) -> Mask:
+    """Features that are one and the same in every point of all classes, (F,): these tell no classes apart."""
+    rounding = 16.0 * _EPS * asked.data.dimension * np.abs(asked.data.X).max()
+    out = np.zeros(len(asked.groups), dtype=bool)
+    for i, (group, *of_class) in enumerate(zip(asked.groups, *alone, strict=True)):
+        small = 0.0 if group.coordinates is not None else rounding
+        apart = np.ptp([one.point for one in of_class], axis=0).max() + max(one.spread for one in of_class)
+        out[i] = all(one.frequency == 1.0 for one in of_class) and apart <= small
+    return out
 
 
 def _is_exact(asked: Request, label: int, strong: Summary, rare: Summary) -> bool:
@@ -83,43 +114,70 @@ def holds(network: Network, asked: Request, label: int, factor: float, strong: F
         return np.zeros(network.ensemble, dtype=bool)
     data, serves = asked.data, label * network.Z > 0.0
     weighs = data.weights > 0.0
-    on_own = (network.preactivations(data.X[data.mask(label) & weighs]) > 0.0).any(axis=-1)
-    on_other = (network.preactivations(data.X[~data.mask(label) & weighs]) > 0.0).any(axis=-1)
-    alpha, beta = np.moveaxis(network.preactivations(np.stack([strong, rare])), -1, 0)
-    obeys = (alpha > 0.0) & (beta >= 0.0) & (beta <= factor * alpha) & ~on_other
+    with np.errstate(over="ignore", invalid="ignore"):
+        own = network.preactivations(data.X[data.mask(label) & weighs])
+        other = network.preactivations(data.X[~data.mask(label) & weighs])
+        alpha, beta = np.moveaxis(network.preactivations(np.stack([strong, rare])), -1, 0)
+        most = factor * alpha
+    # Infinities have the right sign; inf - inf has none.
+    on_own, on_other = (~(v <= 0.0).all(axis=-1) for v in (own, other))
+    obeys = (alpha > 0.0) & (beta >= 0.0) & (beta <= most) & ~on_other
     idle = ~on_own & ~on_other & (beta <= 0.0)
     return np.asarray(np.where(serves, obeys | idle, ~on_own).all(axis=-1))
 
 
-def no_bounds(margin: Floats, loss: str, classes: int | None) -> tuple[Floats, Mask, list[str]]:
-    """The same where Thm 6.1 (v2) says nothing."""
+class Bounds(NamedTuple):
+    """bound, proven and starved, each (..., F, C), as in `dynsim.theory.feature_report.FeatureReport`; notes."""
+
+    bound: Floats
+    proven: Mask
+    starved: Mask
+    notes: list[str]
+
+
+def no_bounds(margin: Floats, loss: str, classes: int | None) -> Bounds:
+    """Where Thm 6.1 (v2) says nothing."""
     what = f"the loss is {loss}" if classes is None else "the labels are class ids"
-    none = np.full(margin.shape, np.nan)
+    none, no = np.full(margin.shape, np.nan), np.zeros(margin.shape, dtype=bool)
     note = f"no bound: Thm 6.1 (v2) speaks of labels +1 and -1 and cross-entropy, {what}"
-    return none, np.zeros(margin.shape, dtype=bool), [note]
+    return Bounds(none, no, no, [note])
 
 
 def bounds(
-    network: Network | Trajectory, asked: Request, alone: list[list[Summary]], margin: Floats
-) -> tuple[Floats, Mask, list[str]]:
-    """The bound and whether it is proven, (..., F, C) like the margins on the features alone, and notes."""
-    bound, proven = np.full(margin.shape, np.nan), np.zeros(margin.shape, dtype=bool)
-    notes = []
+    network: Network | Trajectory, asked: Request, alone: list[list[Summary]], margin: Floats, confidence: Floats
+) -> Bounds:
+    """The bound and what follows, from the margins and confidences (..., F, C) on the features alone."""
+    bound, proven, starved = np.full(margin.shape, np.nan), *np.zeros((2, *margin.shape), dtype=bool)
+    start, same = _start(network), constant(asked, alone)
+    useless = [asked.groups[i].name for i in np.flatnonzero(same)]
+    notes = [f"{name!r} is the same in every point and tells no classes apart: no bound" for name in useless]
     for c, (label, found) in enumerate(zip(asked.data.labels, alone, strict=True)):
-        of_class = form(asked, label, found)
+        of_class = form(asked, label, found, same)
+        L, P = margin[..., of_class.strong, c], confidence[..., of_class.strong, c]
         for i in np.flatnonzero(np.isfinite(of_class.factor)):
-            L = margin[..., of_class.strong, c]
-            bound[..., i, c] = np.where(L >= 0.0, special.expit(of_class.factor[i] * L), np.nan)
-            start = _start(network)
+            with np.errstate(over="ignore"):
+                bound[..., i, c] = np.where(L >= 0.0, special.expit(of_class.factor[i] * L), np.nan)
+            ceiling = np.minimum(bound[..., i, c], LEARNT)
+            starved[..., i, c] = of_class.rarer[i] & (P > LEARNT) & (confidence[..., i, c] <= ceiling)
             if of_class.exact[i] and start is not None:
                 strong, rare = found[of_class.strong].point, found[i].point
                 proven[..., i, c] = holds(start, asked, label, of_class.factor[i], strong, rare)
-        if not np.isfinite(of_class.factor).any():
-            notes.append(_why_none(asked, asked.data.class_names[c], found, of_class.strong))
-    given = np.isfinite(bound)
-    if np.any(given & ~proven):
+        last = P[-1:] if isinstance(network, Trajectory) else P
+        notes += _notes(asked, asked.data.class_names[c], found, of_class, bool((last <= LEARNT).all()))
+    if np.any(np.isfinite(bound) & ~proven):
         notes.append("the bound is a guide where `proven` is False: Thm 6.1 (v2) is not known to apply there")
-    return bound, proven, notes
+    return Bounds(bound, proven, starved, notes)
+
+
+def _notes(asked: Request, name: str, found: list[Summary], of_class: Form, early: bool) -> list[str]:
+    """Why a class has no bound, or what its bounds do not say."""
+    given, strong = np.isfinite(of_class.factor), asked.groups[of_class.strong].name
+    if not given.any():
+        return [_why_none(asked, name, found, of_class.strong)]
+    equal = [repr(asked.groups[i].name) for i in np.flatnonzero(given & ~of_class.rarer)]
+    often = f"class {name}: as frequent as {strong!r}, so not starved: {', '.join(equal)}"
+    yet = f"class {name}: nothing is starved yet, as {strong!r} is not learnt (confidence at most {LEARNT:g})"
+    return [often] * bool(equal) + [yet] * (early and bool((given & of_class.rarer).any()))
 
 
 def _start(network: Network | Trajectory) -> Network | None:

@@ -15,6 +15,8 @@ from dynsim.dataset import Dataset
 _EPS = float(np.finfo(np.float64).eps)
 #: Made names list no more coordinates than this.
 _LISTED = 4
+#: Products of coordinates up to this are finite, and sums of them.
+_LARGEST = 1e150
 _WANTED = (
     "integer coordinates, a mask of {d} booleans, a direction of {d} floats, or several directions, floats (k, {d})"
 )
@@ -121,6 +123,11 @@ def request(data: Dataset, features: Any, baseline: ArrayLike | None, threshold:
     if origin.shape not in ((), (data.dimension,)):
         wanted = f"one number or {data.dimension}, one a coordinate"
         raise ValueError(f"baseline must be {wanted}, got shape {origin.shape}")
+    for name, value in (("data", data.X), ("baseline", origin)):
+        if np.abs(value).max() > _LARGEST:
+            raise ValueError(
+                f"{name} must have coordinates of at most {_LARGEST:g} in size, got {np.abs(value).max():g}"
+            )
     return Request(
         data, made, np.broadcast_to(origin, data.dimension) + 0.0, np.array(np.broadcast_to(least, len(made)))
     )
@@ -242,6 +249,9 @@ def _group(name: str, position: int, value: Any, d: int) -> Group:
         raise ValueError(f"{wanted}; got rows of different length") from None
     if raw.size == 0:
         raise ValueError(f"{wanted}; got an empty group")
+    kinds = _kinds(value)
+    if "b" in kinds and len(kinds) > 1:
+        raise ValueError(f"{wanted}; got booleans mixed with others, {_short(value)}")
     if raw.dtype.kind == "f":
         basis = _orthonormal(shown, wanted, raw.astype(np.float64), value, d)
         return Group(name or f"direction {position}", basis, None)
@@ -251,6 +261,13 @@ def _group(name: str, position: int, value: Any, d: int) -> Group:
         raise ValueError(f"{wanted}; got {_short(value)}")
     chosen = _coordinates(shown, wanted, raw, d)
     return Group(name or _made_name(position, chosen), np.eye(d)[chosen], chosen)
+
+
+def _kinds(value: Any) -> set[str]:
+    """The kinds of numbers in nested lists, which one array of them hides: [True, 1.0] becomes floats."""
+    if isinstance(value, (list, tuple)):
+        return set().union(*(_kinds(one) for one in value))
+    return {np.asarray(value).dtype.kind}
 
 
 def _from_mask(wanted: str, mask: NDArray[np.bool_], d: int) -> NDArray[np.int64]:

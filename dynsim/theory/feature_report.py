@@ -26,6 +26,8 @@ __all__ = ["FeatureReport", "probed", "report"]
 Mask = NDArray[np.bool_]
 #: Pre-activations (members x units x points) of one call.
 _AT_ONCE = 10_000_000
+#: Sums and differences of logits up to this are finite.
+_LARGEST = 1e300
 #: No more networks of an ensemble than this are drawn.
 _DRAWN = 10
 _HEADER = ("feature", "class", "frequency", "length", "confidence", "margin", "bound", "starved")
@@ -54,12 +56,18 @@ class FeatureReport:
         strong one, which is the most frequent of the class (of equals the longest), and L the margin on that alone.
         nan for the strong one itself, and where no feature is in every point of the class, the feature is not
         orthogonal to it or does not occur, L is negative, the baseline is not 0, the loss is not cross-entropy, or
-        the labels are class ids.
+        the labels are class ids. A feature that is the same in every point of both classes tells nothing of the
+        class: it is never the strong one and has no bound.
     proven : ndarray of bool, shape (..., F, C)
         Where the bound is a theorem (docs/theory.md): the class holds x1 and x1 + x2 and nothing else, no inner
         product with other classes is positive, the network has one hidden layer and no biases, and the weights
         -- those of a run at its start, trained on all points by gradient descent, momentum or flow -- satisfy the
         condition of Thm 6.1 (v2) unit by unit. Elsewhere the bound is a guide.
+    starved : ndarray of bool, shape (..., F, C)
+        Where the feature is rarer than the strong one, that is learnt, this is not, and its confidence does not
+        exceed the bound. Learnt is a confidence above 3/4: the pull 1 - P on a point, 1/2 at margin 0, has more
+        than halved. False where there is no bound, where both are in every point, and before the strong one is
+        learnt.
     time : ndarray, shape (T,), or (T, ...) where lr differs over an ensemble, or None
         t = lr x step of a run; None for a network.
     notes : tuple of str
@@ -75,18 +83,14 @@ class FeatureReport:
     confidence: Floats
     bound: Floats
     proven: Mask
+    starved: Mask
     time: Floats | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("frequency", "length", "margin", "confidence", "bound", "proven", "time"):
+        for name in ("frequency", "length", "margin", "confidence", "bound", "proven", "starved", "time"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, checks.frozen(getattr(self, name)))
-
-    @property
-    def starved(self) -> Mask:
-        """Where the confidence does not exceed the bound, shape (..., F, C); False where there is none."""
-        return np.asarray(self.confidence <= self.bound)
 
     @property
     def ensemble(self) -> tuple[int, ...]:
@@ -210,7 +214,8 @@ def report(
     ValueError
         For groups that are empty, out of range, of another length, repeat a coordinate, or hold NaN, a zero
         direction or dependent ones; a network, labels and a loss that do not fit; a run that did not record the
-        features alone.
+        features alone; coordinates above 1e150, lengths whose squared ratio is not finite, and weights for which
+        the logits on the features alone are not.
 
     Examples
     --------
@@ -240,13 +245,13 @@ def report(
     frequency, length = (np.array([[one[k] for one in row] for row in alone], dtype=float).T for k in (0, 1))
     given = classes is None and name == "cross_entropy"
     if given:
-        bound, proven, notes = feature_bound.bounds(network, asked, alone, margin)
+        below = feature_bound.bounds(network, asked, alone, margin, confidence)
     else:
-        bound, proven, notes = feature_bound.no_bounds(margin, name, classes)
+        below = feature_bound.no_bounds(margin, name, classes)
     return FeatureReport(
         tuple(group.name for group in asked.groups), data.class_names, name, frequency, length, margin, confidence,
-        bound, proven, network.time if isinstance(network, Trajectory) else None,
-        tuple(note for note in (feature_groups.overlap(asked.groups), *notes) if note),
+        below.bound, below.proven, below.starved, network.time if isinstance(network, Trajectory) else None,
+        tuple(note for note in (feature_groups.overlap(asked.groups), *below.notes) if note),
     )  # fmt: skip
 
 
@@ -312,10 +317,14 @@ def _reader(network: Network | Trajectory, data: Dataset) -> Any:
 def _logits(network: Network, points: Floats) -> Floats:
     width = network.members * max(1, *network.widths, network.classes or 1)
     step = max(1, _AT_ONCE // max(1, width))
-    if len(points) <= step:
-        return network.logits(points)
-    parts = [network.logits(points[i : i + step]) for i in range(0, len(points), step)]
-    return np.concatenate(parts, axis=-1 if network.classes is None else -2)
+    with np.errstate(over="ignore", invalid="ignore"):
+        parts = [network.logits(points[i : i + step]) for i in range(0, max(1, len(points)), step)]
+    out = np.concatenate(parts, axis=-1 if network.classes is None else -2)
+    if not np.all(np.abs(out) <= _LARGEST):
+        raise ValueError(
+            f"network must have logits below {_LARGEST:g} on the features alone, got an overflow or larger ones"
+        )
+    return out
 
 
 def _sides(
