@@ -447,6 +447,15 @@ def test_a_failing_process_is_an_error_here(monkeypatch):
         train(ensemble(40, 5, 3), points(6, 3), lr=0.1, steps=20, workers=2)
 
 
+@pytest.fixture
+def interruptible():
+    """A shell starts what runs in the background with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_every_process(monkeypatch):
     """Ctrl-C while the other process is at work as well; both keep what they have."""
     timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
@@ -461,6 +470,7 @@ def test_an_interrupt_ends_every_process(monkeypatch):
     assert np.isfinite(run.logits[1]).all()
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_is_told_by_the_networks_that_still_ran():
     """One of the two can change no more from the start; its logits are filled in to the end."""
     network, data = init.from_coordinates([-1.0, 0.5], [1.0, 0.5], [1.0]), Dataset([[1.0], [2.0]], [1, -1])

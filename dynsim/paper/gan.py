@@ -58,7 +58,7 @@ class Plan(NamedTuple):
 
 QUICK = Plan({"steps": 200, "hidden": 32, "noise": 16, "batch": 32, "records": 10}, (0, 1))
 USUAL = Plan({"steps": 10_000, "records": 50}, (0, 1, 2))
-FULL = Plan({"steps": 100_000, "records": 100}, (0, 1, 2))
+FULL = Plan({"steps": 100_000, "records": 100}, (0, 1))
 
 
 def reproduce(
@@ -71,7 +71,7 @@ def reproduce(
     quick : bool
         Small networks and few steps: nothing is learnt by the generators.
     full : bool
-        100,000 steps of each game in place of 10,000.
+        100,000 steps of each game in place of 10,000, with two seeds of each kind.
     folder : path, optional
         Where the states of games are kept until all have ended; an interrupted call goes on from there.
     progress : bool
