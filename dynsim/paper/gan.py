@@ -98,7 +98,7 @@ _PLAYED = (
     "steps, batch, initial weights and the mixture are ours, not the paper's; games are in float32, here alone; "
     "and a good sample and a covered mode are those of Srivastava et al. 2017"
 )
-_LONGER = "with ten times the steps (--full) the generators of hinge come to cover most modes, too: docs/gan.md"
+_LONGER = "with ten times the steps (--full) the generators of hinge come to cover all modes, too: docs/gan.md"
 
 
 # -- the signal ----------------------------------------------------------------------------------------------
