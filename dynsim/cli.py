@@ -65,7 +65,7 @@ def _add_reproduce(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for figures and results.json (out)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only these claims")
     parser.add_argument("--quick", action="store_true", help="larger steps, in seconds")
-    parser.add_argument("--full", action="store_true", help="the long experiments at their full length, in hours")
+    parser.add_argument("--full", action="store_true", help="the long experiments at their full length")
     parser.add_argument("--list", action="store_true", help="list the claims and stop")
     parser.set_defaults(run=_reproduce)
 

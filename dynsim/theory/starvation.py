@@ -142,7 +142,7 @@ def solve(
     Starvation
         Integrated with tolerance 1e-13 a step: relative error below 1e-10 for t up to 1e6 and units of sizes up to
         10; what goes by e-folds (hinge, dying units) takes its errors along. Under the squared loss and a small
-        lambda the end is stiff: t > 1/lambda takes the longer the smaller lambda is, seconds for 0.001.
+        lambda the end is stiff: t > 1/lambda takes the longer the smaller lambda is.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def at_confidence(
 ) -> Moment:
     """Lone units at the moment at which x1 is learnt to a confidence: eq 8 (v2), cross-entropy.
 
-    With log(z alpha) in the place of the time all units are integrated together; 10,000 take about a second.
+    With log(z alpha) in the place of the time all units are integrated together.
 
     Parameters
     ----------
