@@ -1,7 +1,7 @@
 """Several games at a time, each in a process of its own with one thread of BLAS.
 
-The matrices are small: a second thread of BLAS gains a game less than a second game gains the machine. And one thread
-is one order of summation: the bits of a game do not depend on how many others are played.
+The matrices are small: a second thread of BLAS gains a game less than a second game gains the machine. And one
+thread is one order of summation: the bits of a game do not depend on how many others are played.
 """
 
 from __future__ import annotations
