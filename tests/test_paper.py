@@ -24,7 +24,7 @@ def reproduced(name):
 @pytest.mark.parametrize("name", list(catalogue.CLAIMS))
 def test_claim_agrees(name):
     found = reproduced(name)
-    assert found.verdict == Verdict.AGREES
+    assert found.standing == Verdict.AGREES
     assert found.name == name and found.figure is not None
     assert re.search(r"\(v2\)$|docs/theory\.md, section \d+$", found.source)
     assert len(found.lines) >= 2
@@ -64,7 +64,7 @@ def _off_by_two_percent(function, argument):
 def _disagreeing(name):
     """The rows that do not agree any more."""
     found = catalogue.CLAIMS[name].reproduce(True)
-    assert found.verdict == Verdict.DISAGREES
+    assert found.standing == Verdict.DISAGREES
     return [line.what for line in found.lines if line.verdict == Verdict.DISAGREES]
 
 
@@ -102,7 +102,7 @@ def test_a_wrong_y_shows(monkeypatch):
 def test_a_wrong_exact_map_shows(monkeypatch):
     right = maps.advance
     monkeypatch.setattr(maps, "advance", lambda state, e: right(state, 1.02 * e))
-    assert catalogue.CLAIMS["theorem_3_2"].reproduce(True).verdict == Verdict.DISAGREES
+    assert catalogue.CLAIMS["theorem_3_2"].reproduce(True).standing == Verdict.DISAGREES
 
 
 def test_a_wrong_ratio_shows(monkeypatch):
@@ -114,7 +114,7 @@ def test_a_wrong_ratio_shows(monkeypatch):
 
     monkeypatch.setattr(corollary_3_3, "ratio", wrong)
     # The floor is derived from the map and does not use the ratio's formula: a wrong one cannot widen it.
-    assert catalogue.CLAIMS["corollary_3_3"].reproduce(True).verdict == Verdict.DISAGREES
+    assert catalogue.CLAIMS["corollary_3_3"].reproduce(True).standing == Verdict.DISAGREES
 
 
 def test_a_wrong_inflection_shows(monkeypatch):
@@ -150,7 +150,7 @@ def test_a_wrong_frequency_shows_in_sgd(monkeypatch):
         return prediction.predict(network, other, **options)
 
     monkeypatch.setattr(sgd_law, "predict", wrong)
-    assert catalogue.CLAIMS["sgd_law"].reproduce(True).verdict == Verdict.DISAGREES
+    assert catalogue.CLAIMS["sgd_law"].reproduce(True).standing == Verdict.DISAGREES
 
 
 def test_a_wrong_second_order_shows(monkeypatch):
@@ -200,4 +200,4 @@ def test_a_wrong_plateau_shows(monkeypatch):
     assert [line.verdict for line in ends] == [Verdict.DISAGREES] * 3
     monkeypatch.setattr(plateau.shape, "inflections", right)
     monkeypatch.setattr(plateau.shape, "CRITICAL_IMBALANCE", 0.55)
-    assert catalogue.CLAIMS["plateau"].reproduce(True).verdict == Verdict.DISAGREES
+    assert catalogue.CLAIMS["plateau"].reproduce(True).standing == Verdict.DISAGREES

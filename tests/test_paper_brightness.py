@@ -19,7 +19,7 @@ def quick():
 
 def test_claim_agrees():
     found = quick()
-    assert found.verdict == Verdict.AGREES
+    assert found.standing == Verdict.AGREES
     assert (found.name, found.source) == ("brightness", "Table 2, E.2 (v2)")
     assert [(line.predicted, line.floor) for line in found.lines] == [
         (1.0, 0.0), (1.0, 0.01), (0.5, 0.05), (1.0, 0.03),
@@ -53,7 +53,7 @@ def test_without_brightness_the_claim_does_not_hold(monkeypatch):
 
     monkeypatch.setattr("dynsim.brightness.pictures.brightened", alike)
     found = brightness.reproduce(True)
-    assert found.verdict == Verdict.DISAGREES
+    assert found.standing == Verdict.DISAGREES
     wrong = [line.what for line in found.lines if line.verdict == Verdict.DISAGREES]
     assert len(wrong) == 1 and wrong[0].startswith("3 dark, 8 bright: untouched test, accuracy")
 

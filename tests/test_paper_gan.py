@@ -24,7 +24,7 @@ def reproduced():
 
 def test_the_claim_agrees():
     found = reproduced()
-    assert found.verdict == Verdict.AGREES and len(found.lines) == 12
+    assert found.standing == Verdict.AGREES and len(found.lines) == 12
     assert all(line.discrepancy <= line.floor for line in found.lines)
     # The floor tells the closed form from one that is off by a fifth (hinge's last step may overshoot by lr kappa).
     assert all(line.floor < 0.2 * line.predicted for line in found.lines)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from dynsim.comparison import Comparison
+
 #: And line styles and markers, for readers without colours.
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), "-")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -27,6 +29,37 @@ def panels(number: int, title: str, *, width: float = 4.2, height: float = 3.6) 
     figure = Figure(figsize=(width * number, height), layout="constrained")
     figure.suptitle(title)
     return figure, list(figure.subplots(1, number, squeeze=False)[0])
+
+
+def pairs(
+    number: int, title: str, *, width: float = 4.2, height: float = 5.0
+) -> tuple[Figure, list[Axes], list[Axes]]:
+    """A figure with panels side by side, and beneath each one, on the same x axis, one for the differences."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width * number, height), layout="constrained")
+    figure.suptitle(title)
+    above, below = figure.subplots(2, number, sharex="col", squeeze=False, height_ratios=[3, 1.3])
+    return figure, list(above), list(below)
+
+
+def difference(ax: Axes, x: ArrayLike, off: ArrayLike, k: int, floor: ArrayLike | None = None) -> None:
+    """How far curve number k and its network are apart, on a logarithmic axis, and above it, thin, the floor.
+
+    What is exactly 0 has no place on the axis and is left out.
+    """
+    ax.set_yscale("log", nonpositive="mask")
+    ax.plot(x, np.abs(np.asarray(off, dtype=float)), color=SERIES[k], linestyle=DASHES[k], linewidth=1.2)
+    if floor is not None:
+        ax.plot(x, np.broadcast_to(floor, np.shape(x)), color=SERIES[k], linestyle=":", linewidth=0.8)
+
+
+def logits_apart(ax: Axes, found: Comparison, k: int, point: int = 0) -> None:
+    """The difference of a point's logits in a comparison as that of curve number k, with its floor."""
+    said, seen = found.theory.logits[:, point], found.empirical.logits[:, point]
+    floor = np.abs(found.expected[:, point] - said) + found.spread[:, point]
+    # At t = 0 nothing has happened yet.
+    difference(ax, found.empirical.time[1:], (said - seen)[1:], k, floor[1:])
 
 
 def theory(ax: Axes, x: Floats, y: Floats, k: int, label: str | None = None) -> None:
