@@ -22,7 +22,7 @@ from dynsim.theory.choice import LAWS, WITH_LR
 from dynsim.theory.prediction import predict
 
 if TYPE_CHECKING:
-    from dynsim.paper.claim import Result
+    from dynsim.paper.run import Store
 
 AGREES, NOT_ALL, BAD_INPUT = 0, 1, 2
 
@@ -62,41 +62,50 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_reproduce(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for figures and results.json (out)")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for all that is written (out)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only these claims")
-    parser.add_argument("--quick", action="store_true", help="larger steps, in seconds")
+    parser.add_argument("--quick", action="store_true", help="larger steps and toy sizes, in less than a minute")
     parser.add_argument("--full", action="store_true", help="the long experiments at their full length")
+    parser.add_argument("--resume", action="store_true", help="go on with the interrupted run in --out")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (one a core; 0: all in this one)")
+    parser.add_argument("--details", action="store_true", help="print every line, note and table of each")
     parser.add_argument("--list", action="store_true", help="list the claims and stop")
     parser.set_defaults(run=_reproduce)
 
 
 def _reproduce(arguments: argparse.Namespace) -> int:
-    from tqdm import tqdm
+    from dynsim.paper import progress, run, sheet
+    from dynsim.paper.claim import Standing
 
+    if arguments.list:
+        print("\n".join(sheet.listed(run.chosen(arguments.only))))
+        return AGREES
+    number = run.cores() if arguments.workers is None else arguments.workers
+    checks.count("workers", number, least=0)
+    store = _store(arguments)
+    with progress.Bar(store, sys.stderr) as bar:
+        for claim in run.run(store, number=number, progress=sys.stderr.isatty(), watch=bar.watch):
+            bar.done(claim)
+    claims = store.document()["claims"]
+    for claim in claims if arguments.details else ():
+        print("\n".join([*sheet.details(claim), "", ""]))
+    print("\n".join([*sheet.summary(claims), "", sheet.count(claims)]))
+    print(f"figures, results.json and report.html are in {arguments.out}")
+    good = (Standing.AGREES, Standing.EXPLAINED)
+    return AGREES if all(claim["standing"] in good for claim in claims) else NOT_ALL
+
+
+def _store(arguments: argparse.Namespace) -> Store:
+    """What the run is to fill, after all that can be wrong with it."""
     from dynsim.paper import run
 
-    entries = run.chosen(arguments.only)
-    if arguments.list:
-        rows = [[entry.name, entry.source, entry.statement] for entry in entries]
-        print("\n".join(report.table(rows, ("claim", "source", "statement"))))
-        return AGREES
-    if arguments.quick and arguments.full:
-        raise ValueError("--quick and --full must not both be given")
-    results: list[Result] = []
-    failed = []
-    effort, seen = run.Effort(arguments.quick, arguments.full), sys.stderr.isatty()
-    with tqdm(total=len(entries), unit="claim", disable=not seen, leave=False) as bar:
-        for entry, found in zip(entries, run.run(entries, arguments.out, effort, seen), strict=True):
-            if isinstance(found, Exception):
-                failed.append(f"{entry.name} FAILED: {type(found).__name__}: {' '.join(str(found).split())}")
-            else:
-                results.append(found)
-            bar.update()
-            bar.set_description(entry.name)
-    print("\n".join([*run.table(results), *run.tables(results), *failed]))
-    agree = sum(result.verdict == Verdict.AGREES for result in results)
-    print(f"\n{agree} of {len(entries)} claims agree; figures and results.json are in {arguments.out}")
-    return AGREES if agree == len(entries) else NOT_ALL
+    for one, other in (("quick", "full"), ("resume", "only")):
+        if getattr(arguments, one) and getattr(arguments, other):
+            raise ValueError(f"--{one} and --{other} must not both be given")
+    effort = run.Effort(arguments.quick, arguments.full)
+    if arguments.resume:
+        return run.Store.resume(arguments.out, effort)
+    return run.Store.begin(arguments.out, run.chosen(arguments.only), effort)
 
 
 # ---- compare ---------------------------------------------------------------------------------------------

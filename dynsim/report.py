@@ -8,6 +8,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dynsim import files
+
 if TYPE_CHECKING:
     from dynsim.comparison import Comparison
 
@@ -86,15 +88,16 @@ def table(rows: list[list[str]], header: tuple[str, ...] | None) -> list[str]:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a whole file or none: a name of its own first, then renamed."""
-    encoded = json.dumps(_clean(content), indent=1, allow_nan=False)
-    part = path.with_name(path.name + ".part")
-    part.write_text(encoded + "\n", encoding="utf-8")
-    part.replace(path)
+    """Write a whole file or none."""
+    files.whole(path, encoded(content) + "\n")
+
+
+def encoded(content: dict[str, Any]) -> str:
+    """As JSON, which has no NaN: numbers that are not finite become null."""
+    return json.dumps(_clean(content), indent=1, allow_nan=False)
 
 
 def _clean(value: Any) -> Any:
-    """Numbers that are not finite become None: JSON has no NaN."""
     if isinstance(value, dict):
         return {key: _clean(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)):

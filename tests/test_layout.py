@@ -12,7 +12,7 @@ import dynsim
 
 ROOT = Path(dynsim.__file__).parent
 GROUND = {
-    *("archive", "assumptions", "checks", "cones", "curves", "data", "dataset", "fates"),
+    *("archive", "assumptions", "checks", "cones", "curves", "data", "dataset", "fates", "files"),
     *("init", "losses", "network", "pictures", "signs", "tables", "trajectory"),
 }
 WINGS = {"theory", "empirical"}

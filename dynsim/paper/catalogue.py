@@ -1,4 +1,4 @@
-"""The claims that `dynsim reproduce` runs, in the order of the paper."""
+"""The claims that `dynsim reproduce` runs, in the order of the paper, and then those beyond it."""
 
 from __future__ import annotations
 
@@ -37,17 +37,20 @@ from dynsim.paper.claim import Result
 class Entry(NamedTuple):
     """A claim: how it is called, where it stands, what it says, and how to hold it against a network.
 
-    `reproduce` takes whether to be quick; that of a long claim also `full`, `folder` and `progress`.
+    `reproduce` takes whether to be quick; that of a long claim also `full`, `folder` and `progress`. `setting` are
+    the paper's parameters and ours, in words.
     """
 
     name: str
     source: str
     statement: str
     reproduce: Callable[..., Result]
-    long: bool
+    long: bool = False
+    beyond: bool = False
+    setting: str = ""
 
 
-_MODULES = (
+_PAPER: tuple[ModuleType, ...] = (
     lemma_3_1,
     theorem_3_2,
     figure_2,
@@ -67,7 +70,8 @@ _MODULES = (
     figure_7,
     figure_9,
     appendix_c2,
-    # Beyond the paper.
+)
+_BEYOND: tuple[ModuleType, ...] = (
     plateau,
     failed_training,
     sgd_law,
@@ -77,7 +81,14 @@ _MODULES = (
 #: Those that take minutes: they show progress, keep what they have, and can be done at the paper's length.
 _LONG: tuple[ModuleType, ...] = (brightness, gan)
 
+
+def _entry(module: ModuleType, beyond: bool) -> Entry:
+    words = (module.NAME, module.SOURCE, module.STATEMENT)
+    return Entry(*words, module.reproduce, module in _LONG, beyond, getattr(module, "SETTING", ""))
+
+
 CLAIMS: dict[str, Entry] = {
-    module.NAME: Entry(module.NAME, module.SOURCE, module.STATEMENT, module.reproduce, module in _LONG)
-    for module in _MODULES
+    module.NAME: _entry(module, beyond)
+    for several, beyond in ((_PAPER, False), (_BEYOND, True))
+    for module in several
 }

@@ -1,21 +1,32 @@
-"""Run claims one after the other, keep what is done, and write table, figures and JSON."""
+"""Run claims side by side, keep what is done, and write figures, results.json and report.html."""
 
 from __future__ import annotations
 
 import contextlib
+import io
+import json
+import os
 import platform
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import scipy
 
-from dynsim import report
+from dynsim import files, report
+from dynsim.paper import workers
 from dynsim.paper.catalogue import CLAIMS, Entry
-from dynsim.paper.claim import Result
+from dynsim.paper.claim import Result, Standing
 
-_HEADER = ("claim", "what", "predicted", "measured", "discrepancy", "floor", "verdict")
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: A claim as it stands in results.json.
+Claim = dict[str, Any]
+#: What a document must have in common with a run that goes on from it.
+_SAME = ("paper", "quick", "full", "versions")
 
 
 def chosen(names: list[str] | None) -> list[Entry]:
@@ -38,77 +49,223 @@ class Effort(NamedTuple):
     quick: bool = False
     full: bool = False
 
+    def __str__(self) -> str:
+        return "--quick" if self.quick else "--full" if self.full else "the default length"
 
-def run(entries: list[Entry], out: Path, effort: Effort, progress: bool = False) -> Iterator[Result | Exception]:
-    """Hold each claim against a network; after each, write its figure and the results so far to `out`.
 
-    A claim that fails with an exception yields it and does not stop the others. What a long claim has not finished
-    is kept in `out`/unfinished, from where the next run goes on.
+class Store:
+    """The folder of a run: results.json, report.html, and the figures of every claim as NAME.png and NAME.svg.
+
+    Each file is written whole. A claim is entered in results.json once its figures are there.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    done: list[dict[str, Any]] = []
-    for entry in entries:
+
+    def __init__(self, out: Path, entries: list[Entry], effort: Effort, kept: Claim | None = None) -> None:
+        self.out, self.entries, self.effort = out, entries, effort
+        self.claims: dict[str, Claim] = {}
+        self.seconds: dict[str, float] = {}
+        for claim in kept["claims"] if kept else ():
+            figures = (out / f"{claim['name']}.{kind}" for kind in ("png", "svg"))
+            # What failed is tried again.
+            if claim["standing"] != Standing.FAILED and all(figure.exists() for figure in figures):
+                self.claims[claim["name"]] = claim
+                self.seconds[claim["name"]] = kept["times"][claim["name"]] if kept else 0.0
+
+    @classmethod
+    def begin(cls, out: Path, entries: list[Entry], effort: Effort) -> Store:
+        """An empty folder, or one whose results are now replaced.
+
+        Raises
+        ------
+        OSError
+            Where nothing can be written there.
+        """
+        store = cls(out, entries, effort)
         try:
-            found = _reproduced(entry, out, effort, progress)
-        except Exception as error:
-            done.append({"name": entry.name, "source": entry.source, "verdict": "FAILED", "error": repr(error)})
-            report.write_json(out / "results.json", _document(done, effort))
-            yield error
-            continue
-        if found.figure is not None:
-            found.figure.savefig(out / f"{found.name}.png", dpi=150)
-        done.append(found.to_dict())
-        report.write_json(out / "results.json", _document(done, effort))
-        yield found
+            out.mkdir(parents=True, exist_ok=True)
+            # It would be that of an earlier run.
+            (out / "report.html").unlink(missing_ok=True)
+            store._write()
+        except OSError as error:
+            raise OSError(f"--out must be a folder that can be written to, got {out} ({error.strerror})") from None
+        return store
+
+    @classmethod
+    def resume(cls, out: Path, effort: Effort) -> Store:
+        """A run that was interrupted, with the claims it was asked for, and at its length where none is named.
+
+        Raises
+        ------
+        ValueError
+            Where there is none, or one that was made otherwise.
+        """
+        path = out / "results.json"
+        if not path.exists():
+            raise ValueError(f"--resume: nothing to go on from, {path} does not exist")
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            effort = effort if any(effort) else Effort(kept["quick"], kept["full"])
+            before, now = ({key: one[key] for key in _SAME} for one in (kept, _head(effort)))
+            asked = chosen(kept["asked"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"--resume: {path} is not of this version of dynsim: {error!r}") from None
+        for key in _SAME:
+            if before[key] != now[key]:
+                raise ValueError(
+                    f"--resume: {path} was made with {key} = {before[key]}, here it is {now[key]}; "
+                    "start anew without --resume"
+                )
+        return cls(out, asked, effort, kept)
+
+    def missing(self) -> list[Entry]:
+        """What is still to be done."""
+        return [entry for entry in self.entries if entry.name not in self.claims]
+
+    def enter(self, claim: Claim, seconds: float) -> None:
+        """Keep a claim."""
+        # As it would be read: a report is the same whether its claims were kept or have just been made.
+        self.claims[claim["name"]] = json.loads(report.encoded(claim))
+        self.seconds[claim["name"]] = round(seconds, 2)
+        self._write()
+
+    def document(self) -> dict[str, Any]:
+        """What results.json holds; apart from "times" the same for every run of the same versions."""
+        done = [entry.name for entry in self.entries if entry.name in self.claims]
+        return {
+            **_head(self.effort),
+            "asked": [entry.name for entry in self.entries],
+            "claims": [self.claims[name] for name in done],
+            "times": {name: self.seconds[name] for name in done},
+        }
+
+    def write_report(self) -> None:
+        """report.html, of the claims that are there."""
+        from dynsim.paper import page
+
+        files.whole(self.out / "report.html", page.html(self.document(), self.out))
+
+    def _write(self) -> None:
+        report.write_json(self.out / "results.json", self.document())
 
 
-def tables(results: list[Result]) -> list[str]:
-    """What was measured where the paper gives no number, and what is to be said about it."""
-    lines = []
-    for result in results:
-        for one in result.tables:
-            lines += ["", f"{result.name}: {one.title}", *report.table([list(row) for row in one.rows], one.header)]
-        if result.tables:
-            lines += [f"  note: {note}" for note in result.notes]
-    return lines
+def run(
+    store: Store,
+    *,
+    number: int = 0,
+    progress: bool = False,
+    watch: Callable[[list[str]], None] = lambda names: None,
+) -> Iterator[Claim]:
+    """Hold each claim that is missing against a network; yields it once it is kept, in the order in which they end.
+
+    A claim that fails with an exception stands as FAILED and does not stop the others. What a long claim has not
+    finished is kept in unfinished/, from where the next run goes on; report.html is written in the end, also where
+    that is an interruption.
+
+    Parameters
+    ----------
+    store : Store
+    number : int
+        Of processes; 0 does all in this one. The numbers are the same to the last bit for any, with as many threads
+        of BLAS.
+    progress : bool
+        Whether long claims show bars (tqdm) of their own.
+    watch : callable
+        Told which claims are being worked on.
+
+    Raises
+    ------
+    OSError
+        Where a file cannot be written; what was kept before stays.
+    """
+    # The long ones first: no process is left alone with one in the end.
+    order = sorted(store.missing(), key=lambda entry: not entry.long)
+    tasks = {entry.name: _Task(entry, store.out, store.effort, progress) for entry in order}
+    try:
+        for name, answer in workers.side_by_side(_held, tasks, number, watch):
+            if isinstance(answer, OSError):
+                raise answer
+            if isinstance(answer, Exception):
+                answer = _Held(_failed(tasks[name].entry, answer), 0.0)
+            store.enter(*answer)
+            yield store.claims[name]
+    finally:
+        store.write_report()
 
 
-def table(results: list[Result]) -> list[str]:
-    """The table of claims, a line a number."""
-    rows = []
-    for result in results:
-        for i, line in enumerate(result.lines):
-            numbers = (line.predicted, line.measured)
-            rows.append(
-                [
-                    result.name if i == 0 else "",
-                    line.what,
-                    *(f"{value:.6g}" for value in numbers),
-                    f"{line.discrepancy:.2g}",
-                    f"{line.floor:.2g}",
-                    str(line.verdict),
-                ]
-            )
-    return report.table(rows, _HEADER)
+class _Task(NamedTuple):
+    entry: Entry
+    out: Path
+    effort: Effort
+    progress: bool
 
 
-def _reproduced(entry: Entry, out: Path, effort: Effort, progress: bool) -> Result:
+class _Held(NamedTuple):
+    claim: Claim
+    seconds: float
+
+
+def _held(task: _Task) -> _Held:
+    """A claim held against a network, its figures written."""
+    began = time.perf_counter()
+    try:
+        found = _reproduced(task)
+    except Exception as error:
+        return _Held(_failed(task.entry, error), time.perf_counter() - began)
+    if found.figure is not None:
+        save(found.figure, task.out / task.entry.name)
+    return _Held({**_told(task.entry), **found.to_dict()}, time.perf_counter() - began)
+
+
+def _reproduced(task: _Task) -> Result:
+    entry, effort = task.entry, task.effort
     if not entry.long:
         return entry.reproduce(effort.quick)
-    folder = out / "unfinished"
-    found = entry.reproduce(effort.quick, full=effort.full, folder=folder, progress=progress)
+    folder = task.out / "unfinished"
+    found = entry.reproduce(effort.quick, full=effort.full, folder=folder, progress=task.progress)
     with contextlib.suppress(OSError):
         folder.rmdir()
     return found
 
 
-def _document(done: list[dict[str, Any]], effort: Effort) -> dict[str, Any]:
+def _failed(entry: Entry, error: Exception) -> Claim:
+    said = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return {
+        **_told(entry), "standing": str(Standing.FAILED), "error": said,
+        "lines": [], "explanations": [], "notes": [], "tables": [],
+    }  # fmt: skip
+
+
+def _told(entry: Entry) -> Claim:
+    """What a claim of results.json has from the catalogue."""
+    return {key: getattr(entry, key) for key in ("name", "source", "statement", "setting", "beyond")}
+
+
+def save(figure: Figure, stem: Path) -> None:
+    """Write stem.png and stem.svg, each whole; the same figure gives the same bytes."""
+    import matplotlib
+
+    # An svg's identifiers are random numbers, unless there is a salt, and its date is today's.
+    with matplotlib.rc_context({"svg.hashsalt": stem.name}):
+        for kind, options in (("png", {"dpi": 150}), ("svg", {"metadata": {"Date": None}})):
+            drawn = io.BytesIO()
+            figure.savefig(drawn, format=kind, **options)
+            files.whole(stem.with_name(f"{stem.name}.{kind}"), drawn.getvalue())
+
+
+def cores() -> int:
+    """How many processes are worth while here."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _head(effort: Effort) -> dict[str, Any]:
+    import matplotlib
+
     from dynsim import __version__
 
     versions = {
         "dynsim": __version__,
         "numpy": np.__version__,
         "scipy": scipy.__version__,
+        "matplotlib": matplotlib.__version__,
         "python": platform.python_version(),
     }
-    return {"paper": "arXiv:1809.06848 v2", **effort._asdict(), "versions": versions, "claims": done}
+    return {"paper": "arXiv:1809.06848 v2", **effort._asdict(), "versions": versions}
