@@ -35,8 +35,9 @@ __all__ = [
 COLOURS = {1: "#0072B2", -1: "#D55E00"}
 #: And those of C classes, in turn.
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-#: And two markers, for readers without colours.
+#: And two markers, for readers without colours; and line styles.
 MARKERS = {1: "o", -1: "s"}
+_DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 3)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 #: No more single points than this are drawn a class.
 _DRAWN = 10
@@ -62,7 +63,8 @@ def comparison(found: Comparison, ax: Axes | None = None) -> Axes:
     for i, (name, mask) in enumerate(found.groups.items()):
         place = 1 if run.labels[mask][0] == -1 else i
         colour, marker = SERIES[place % len(SERIES)], _MARKERS[place % len(_MARKERS)]
-        _bundle(ax, run.time, theory.confidence[..., mask], color=colour, label=f"class {name}, theory")
+        words, dashes = f"class {name}, theory", _DASHES[place % len(_DASHES)]
+        _bundle(ax, run.time, theory.confidence[..., mask], color=colour, linestyle=dashes, label=words)
         _band(ax, theory, mask, colour)
         _bundle(
             ax,
@@ -93,7 +95,7 @@ def discrepancy(found: Comparison, ax: Axes | None = None) -> Axes:
     ax.plot(time, unsigned, color="0.55", linewidth=1, linestyle="--", label="floor, part without sign")
     ax.plot(time, _largest(difference), color="black", linewidth=1.5, label="|theory - network|")
     if np.any(found.expected != found.theory.logits):
-        ax.plot(time, _largest(rest), color="#CC79A7", linewidth=1, label="unexplained")
+        ax.plot(time, _largest(rest), color="#CC79A7", linewidth=1, linestyle="-.", label="unexplained")
     # At t = 0 nothing has happened yet: that point would only stretch the axis.
     values = np.concatenate([_largest(v)[1:] for v in (difference, rest, found.spread)])
     values = values[np.isfinite(values) & (values > 0)]

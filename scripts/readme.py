@@ -1,14 +1,27 @@
 #!/usr/bin/env python
-"""Run the Python examples of README.md and of a page of docs/, and put what they print below them."""
+"""Keep README.md and a page of docs/ true: run their Python examples, draw the picture, fill in the table of claims.
+
+Usage: python scripts/readme.py [results.json]     without it the table of claims stays as it is
+"""
 
 import contextlib
 import io
+import json
 import re
+import sys
 from pathlib import Path
+from typing import Any
+
+from dynsim.files import whole
+from dynsim.paper import sheet
+from dynsim.plotting import comparison_figure
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = (ROOT / "README.md", ROOT / "docs" / "features.md")
+README = ROOT / "README.md"
+PAGES = (README, ROOT / "docs" / "features.md")
+PICTURE = ROOT / "docs" / "first.png"
 _BLOCKS = re.compile(r"```python\n(?P<code>.*?)```\n\n```text\n(?P<shown>.*?)```", re.DOTALL)
+_CLAIMS = re.compile(r"(?<=<!-- claims -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
 def examples(text: str) -> list[tuple[str, str]]:
@@ -16,23 +29,49 @@ def examples(text: str) -> list[tuple[str, str]]:
     return [(found["code"], found["shown"]) for found in _BLOCKS.finditer(text)]
 
 
-def printed(code: str) -> str:
-    """What the code prints."""
-    out = io.StringIO()
+def executed(code: str) -> tuple[str, dict[str, Any]]:
+    """What the code prints, and its variables."""
+    out, names = io.StringIO(), {}
     with contextlib.redirect_stdout(out):
-        exec(compile(code, "example", "exec"), {})
-    return out.getvalue()
+        exec(compile(code, "example", "exec"), names)
+    return out.getvalue(), names
+
+
+def picture(names: dict[str, Any]) -> bytes:
+    """The comparison of the README's example as a png."""
+    figure, drawn = comparison_figure(names["report"]), io.BytesIO()
+    figure.set_size_inches(8.0, 5.5)
+    figure.savefig(drawn, format="png", dpi=110)
+    return drawn.getvalue()
+
+
+def claims(document: dict[str, Any]) -> str:
+    """The table of claims in Markdown, from what results.json holds."""
+    if document["quick"]:
+        raise ValueError("the table of claims must come from a run without --quick")
+    header = ("claim", "source", "predicted", "measured", "discrepancy", "floor", "verdict")
+    rows = [header, ("---",) * len(header)]
+    for claim in document["claims"]:
+        cells = sheet.cells(claim)
+        source = claim["source"].replace("|", "\\|")
+        rows.append((f"`{claim['name']}`", source, *cells[2:6], claim["standing"]))
+    return "\n" + "".join("| " + " | ".join(row) + " |\n" for row in rows) + "\n"
 
 
 def main() -> None:
-    """Rewrite the output blocks."""
+    """Rewrite the output blocks, the table, and the picture."""
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        page.write_text(_BLOCKS.sub(_again, text), encoding="utf-8")
+        whole(page, _BLOCKS.sub(_again, text))
+    code, _ = examples(README.read_text(encoding="utf-8"))[0]
+    whole(PICTURE, picture(executed(code)[1]))
+    if len(sys.argv) > 1:
+        table = claims(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+        whole(README, _CLAIMS.sub(lambda found: table, README.read_text(encoding="utf-8")))
 
 
 def _again(found: re.Match[str]) -> str:
-    return f"```python\n{found['code']}```\n\n```text\n{printed(found['code'])}```"
+    return f"```python\n{found['code']}```\n\n```text\n{executed(found['code'])[0]}```"
 
 
 if __name__ == "__main__":

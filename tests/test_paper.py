@@ -12,6 +12,7 @@ import pytest
 from dynsim.comparison import Verdict
 from dynsim.data import from_sklearn
 from dynsim.paper import appendix_a7, appendix_c2, catalogue, corollary_3_3, figure_2, plateau, setting, sgd_law
+from dynsim.paper.claim import Standing
 from dynsim.theory import maps, modes, one_input, prediction, shape
 from dynsim.theory.shape import Inflection
 
@@ -24,14 +25,24 @@ def reproduced(name):
 @pytest.mark.parametrize("name", list(catalogue.CLAIMS))
 def test_claim_agrees(name):
     found = reproduced(name)
-    assert found.standing == Verdict.AGREES
+    assert found.standing in (Standing.AGREES, Standing.EXPLAINED)
     assert found.name == name and found.figure is not None
     assert re.search(r"\(v2\)$|docs/theory\.md, section \d+$", found.source)
     assert len(found.lines) >= 2
     for line in found.lines:
         assert np.isfinite([line.predicted, line.measured, line.discrepancy, line.floor]).all()
-        assert line.discrepancy <= line.floor
+        if line.standing == Standing.EXPLAINED:
+            # The paper is off by more than the floor, and the mended statement is not.
+            assert abs(line.measured - line.mended) <= line.floor < line.discrepancy
+        else:
+            assert line.standing == Standing.AGREES and line.discrepancy <= line.floor
     json.dumps(found.to_dict())
+
+
+def test_where_the_paper_is_inexact():
+    """All others agree as they stand."""
+    found = {name for name in catalogue.CLAIMS if reproduced(name).standing == Standing.EXPLAINED}
+    assert found == {"appendix_a3", "appendix_a4", "asymptote", "brightness", "figure_6", "gan", "theorem_6_1"}
 
 
 @pytest.mark.parametrize("name", list(catalogue.CLAIMS))
@@ -43,11 +54,53 @@ def test_figure_names_its_axes(name):
         assert ax.get_xlabel() or shared
 
 
+#: What arXiv:1809.06848 v2 states, as far as it is numbered and known here.
+ITEMS = (
+    "Lemma 3.1", "Thm 3.2", "Cor 3.3", "Thm 3.4", "Thm 5.1", "Thm 6.1", "Thm D.2",
+    *(f"eq {number}" for number in (2, 3, 4, 5, 6, 7, 8, 15, 19)),
+    *(f"Fig. {number}" for number in range(2, 11)), "Fig. 2 left", "Fig. 2 right", "Fig. 5 left", "Fig. 5 right",
+    "Table 1", "Table 2",
+    *(f"A.{number}" for number in range(1, 9)), "App. B", "C.1", "C.2", "E.1", "E.2",
+)  # fmt: skip
+
+
+def items(source):
+    """The items of a claim's SOURCE, its ranges written out: "eq 2-3" are "eq 2" and "eq 3"."""
+    kind, found = "", []
+    for part in source.split("(v2)")[0].replace(" and ", ", ").split(","):
+        part = part.strip()
+        words = part.split()
+        if words[0] in ("Lemma", "Thm", "Cor", "eq", "Fig.", "Table", "App.", "Sec."):
+            kind, part = words[0], " ".join(words[1:])
+        if span := re.fullmatch(r"(\d+)-(\d+)", part):
+            found += [f"{kind} {number}" for number in range(int(span[1]), int(span[2]) + 1)]
+        elif re.match(r"[A-E]\.\d", part):
+            found += [part, f"{kind} {part}"]
+        else:
+            found += [f"{kind} {part}", " ".join(f"{kind} {part}".split()[:2])]
+    return found
+
+
+def test_every_item_of_the_paper_has_a_claim():
+    found = {item for entry in catalogue.CLAIMS.values() if not entry.beyond for item in items(entry.source)}
+    assert [item for item in ITEMS if item not in found] == []
+
+
+def test_claims_beyond_the_paper_come_last_and_say_where_they_are_derived():
+    beyond = [entry.beyond for entry in catalogue.CLAIMS.values()]
+    assert beyond == sorted(beyond) and any(beyond)
+    for entry in catalogue.CLAIMS.values():
+        assert ("(v2)" not in entry.source) == entry.beyond and ("(v2)" in entry.source or "docs/theory.md" in entry.source)
+        assert len(entry.statement) <= 240 and entry.setting
+
+
 def test_claims_stand_in_the_order_of_the_paper():
-    names = list(catalogue.CLAIMS)
-    paper = ["lemma_3_1", "theorem_3_2", "corollary_3_3", "figure_4", "theorem_5_1", "figure_5", "appendix_a2"]
-    assert [name for name in names if name in paper] == paper
-    assert names[-2:] == ["sgd_law", "modified_flow"]
+    names = [name for name, entry in catalogue.CLAIMS.items() if not entry.beyond]
+    # The numbers of the main part, then the appendices by letter.
+    main = [name for name in names if not name.startswith("appendix")]
+    assert main[:2] == ["lemma_3_1", "theorem_3_2"] and names.index("theorem_3_4") < names.index("theorem_5_1")
+    appendices = [name for name in names if name.startswith("appendix")]
+    assert appendices == sorted(appendices)
 
 
 # ---- a wrong formula ---------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dynsim import checks
 from dynsim.empirical import gan
@@ -37,6 +37,7 @@ def together(
     workers: int | None = None,
     every: int = 1_000,
     progress: bool = False,
+    position: int = 0,
 ) -> tuple[gan.Run, ...]:
     """Play games side by side.
 
@@ -50,6 +51,8 @@ def together(
         How many processes at a time; by default one a core. The result is the same to the last bit.
     every, progress
         As for `dynsim.empirical.gan.train`.
+    position : int
+        The line of the first bar; the bars of games that are played at the same time have the lines from there on.
 
     Returns
     -------
@@ -71,20 +74,28 @@ def together(
         raise ValueError("several must be different settings, got some twice")
     number = checks.count("workers", (os.cpu_count() or 1) if workers is None else workers, least=1)
     checks.count("every", every, least=1)
+    show = _Show(progress, checks.count("position", position, least=0))
     with tempfile.TemporaryDirectory() if folder is None else nullcontext(str(folder)) as place:
         Path(place).mkdir(parents=True, exist_ok=True)
-        _run(list(several), place, number, every, progress)
+        _run(list(several), place, number, every, show)
         # All have ended and are only read here.
         return tuple(gan.train(one, folder=place) for one in several)
 
 
-def _run(waiting: list[gan.Settings], folder: str, number: int, every: int, progress: bool) -> None:
+class _Show(NamedTuple):
+    """Whether there are bars, and the line of the first one."""
+
+    progress: bool
+    position: int
+
+
+def _run(waiting: list[gan.Settings], folder: str, number: int, every: int, show: _Show) -> None:
     running: dict[int, subprocess.Popen[str]] = {}
     try:
         while waiting or running:
             for line in set(range(number)) - set(running):
                 if waiting:
-                    running[line] = _start(waiting.pop(0), folder, every, progress, line)
+                    running[line] = _start(waiting.pop(0), folder, every, show, line)
             time.sleep(_LOOK)
             for line in [line for line, one in running.items() if one.poll() is not None]:
                 ended = running.pop(line)
@@ -98,15 +109,16 @@ def _run(waiting: list[gan.Settings], folder: str, number: int, every: int, prog
             one.communicate()
 
 
-def _start(settings: gan.Settings, folder: str, every: int, progress: bool, line: int) -> subprocess.Popen[str]:
+def _start(settings: gan.Settings, folder: str, every: int, show: _Show, line: int) -> subprocess.Popen[str]:
     job = {
-        "settings": asdict(settings), "folder": str(folder), "every": every, "progress": progress, "position": line,
+        "settings": asdict(settings), "folder": str(folder), "every": every, "progress": show.progress,
+        "position": show.position + line,
     }  # fmt: skip
     # The process is to import the dynsim that started it.
     path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
     environment = {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": path.rstrip(os.pathsep)}
     command = [sys.executable, "-c", _WORK, json.dumps(job)]
-    errors = None if progress else subprocess.PIPE
+    errors = None if show.progress else subprocess.PIPE
     return subprocess.Popen(command, env=environment, text=True, stdin=subprocess.PIPE, stderr=errors)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,19 +16,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+#: Table 2 (v2), accuracy on untouched pictures.
+PAPER = 0.432
+#: Of the classes, for readers without colours.
+STYLES, HATCHES = {1: "--", -1: ":"}, {1: None, -1: "///"}
 #: So many names of pairs fit side by side.
 _UPRIGHT = 6
 
 
-def figure(found: list[BrightnessResult], names: list[str]) -> Figure:
+def figure(found: list[BrightnessResult], names: list[str], *, toy: bool = False) -> Figure:
     """Six panels: five about the first pair of classes, the last about all of them."""
     from matplotlib.figure import Figure
 
     one = found[0]
-    whole = Figure(figsize=(13.0, 7.6), layout="constrained")
-    whole.suptitle(
-        f"Brightness in place of shape: {names[0]}, mean of {len(one.test)} networks; pixels from 0 to 1"
-    )
+    whole = Figure(figsize=(11.6, 7.8), layout="constrained")
+    number = f"{len(one.test)} networks of toy size" if toy else f"{len(one.test)} networks"
+    whole.suptitle(f"Table 2, brightness in place of shape: {names[0]}, mean of {number}; pixels from 0 to 1")
     (a, b, c), (d, e, f) = whole.subplots(2, 3)
     _pictures(a, one)
     _confidences(b, one)
@@ -76,6 +79,9 @@ def _confidences(ax: Axes, one: BrightnessResult) -> None:
     for k, (label, values) in enumerate(curves):
         drawing.theory(ax, time[1:], values.mean(axis=-1)[1:], k, label)
     ax.set_xscale("log")
+    # Room for the legend above the curves.
+    ax.set_ylim(-0.05, 1.7)
+    ax.set_yticks(np.linspace(0.0, 1.0, 6))
     drawing.finish(ax, drawing.TIME, "mean confidence in the right class", "trained on, tested on")
     ax.set_title("confidence on test pictures", fontsize="medium")
 
@@ -90,12 +96,14 @@ def _logits(ax: Axes, one: BrightnessResult) -> None:
     every = np.concatenate(list(shown.values()))
     edges = np.linspace(every.min(), every.max(), 60).tolist()
     for (images, label), values in shown.items():
-        ax.hist(
-            values, edges, density=True, histtype="stepfilled" if images == "untouched" else "step",
-            color=COLOURS[label], alpha=0.55 if images == "untouched" else 1.0,
-            linestyle="--" if images == "modified" else "-", label=f"{images} {one.untouched.class_name(label)}",
-        )  # fmt: skip
+        style: dict[str, Any] = {"histtype": "stepfilled", "alpha": 0.55, "hatch": HATCHES[label]}
+        if images == "modified":
+            style = {"histtype": "step", "linestyle": STYLES[label]}
+        name = f"{images} {one.untouched.class_name(label)}"
+        ax.hist(values, edges, density=True, color=COLOURS[label], label=name, **style)
     ax.axvline(0.0, color="black", linewidth=0.8)
+    # Room for the legend above the densities.
+    ax.set_ylim(top=1.55 * ax.get_ylim()[1])
     side = "right" if one.dark == 1 else "left"
     drawing.finish(ax, "logit f", "density of test pictures", f"{side} of 0: called dark")
     ax.set_title("trained on modified pictures", fontsize="medium")
@@ -113,6 +121,7 @@ def _accuracies(ax: Axes, found: list[BrightnessResult], names: list[str]) -> No
             color=SERIES[k], markerfacecolor="white", markersize=5, capsize=3, label=words,
         )  # fmt: skip
     ax.axhline(0.5, color="black", linewidth=0.8, linestyle=":")
+    ax.axhline(PAPER, color="black", linewidth=0.8, linestyle="--")
     ax.set_ylim(0.4, 1.05)
     ax.set_xlim(-0.5, len(found) - 0.5)
     if len(names) <= _UPRIGHT:
@@ -120,4 +129,4 @@ def _accuracies(ax: Axes, found: list[BrightnessResult], names: list[str]) -> No
     else:
         ax.set_xticks(place, names, fontsize="small", rotation=90)
     drawing.finish(ax, "classes", "accuracy on untouched test pictures", "trained on")
-    ax.set_title("bars: two standard errors; dotted: chance", fontsize="medium")
+    ax.set_title("bars: two standard errors; dotted: chance;\ndashed: cats and dogs, Table 2", fontsize="medium")

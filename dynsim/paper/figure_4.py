@@ -25,6 +25,11 @@ STATEMENT = (
     "N balanced layers: du/dt = N p |x|^(2/N) u^(2 - 2/N) g(u). Depth sharpens the transition and makes a small "
     "|x| matter less: (N, |x|) = (4, .1), (4, .5), (8, .1) from u0 = .1 with p = 1."
 )
+SETTING = (
+    "Paper: (N, |x|) = (4, .1), (4, .5), (8, .1), u0 = .1, p = 1, t from 0 to 10. Here: the same, one unit a "
+    "class and diagonal inner layers, all layers alike, on two antipodal inputs of norm |x| and p = 1; "
+    "full-batch gradient descent, lr = .005 (--quick: .02)."
+)
 #: The curves: the number of weight layers, and the norm of the input.
 DEPTH, NORM = np.array([4, 4, 8]), np.array([0.1, 0.5, 0.1])
 INITIAL, FREQUENCY, END = 0.1, 1.0, 10.0
@@ -76,8 +81,8 @@ def reproduce(quick: bool = False) -> Result:
 
 
 def _figure(comparisons: list[Comparison], lr: float) -> Figure:
-    title = f"Figures 4 and 8: u0 = {INITIAL:g}, p = {FREQUENCY:g}; lines: theory, dots: networks, lr = {lr:g}"
-    figure, (left, right) = drawing.panels(2, title)
+    title = f"Figures 4 and 8: u0 = {INITIAL:g}, p = {FREQUENCY:g}; lines: theory, marks: networks, lr = {lr:g}"
+    figure, (left, right), below = drawing.pairs(2, title, width=4.8, height=5.6)
     said = curves()
     for k, found in enumerate(comparisons):
         label, run = f"N = {DEPTH[k]}, |x| = {NORM[k]:g}", found.empirical
@@ -85,6 +90,10 @@ def _figure(comparisons: list[Comparison], lr: float) -> Figure:
         drawing.theory(right, said.time, said.confidence[:, k], k, label)
         drawing.network(left, run.time, run.margin[:, 0], k)
         drawing.network(right, run.time, run.confidence[:, 0], k)
-    drawing.finish(left, drawing.TIME, "logit u", "weight layers, norm")
-    drawing.finish(right, drawing.TIME, "confidence P", "weight layers, norm")
+        drawing.logits_apart(below[0], found, k)
+        drawing.confidences_apart(below[1], found, k)
+    drawing.finish(left, "", "logit u", "weight layers, norm")
+    drawing.finish(right, "", "confidence P", "weight layers, norm")
+    for ax in below:
+        drawing.finish(ax, drawing.TIME, drawing.APART if ax is below[0] else "|theory - network|")
     return figure

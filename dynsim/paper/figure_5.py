@@ -9,11 +9,12 @@ from numpy.typing import ArrayLike
 
 from dynsim import checks, losses
 from dynsim.checks import Floats
+from dynsim.comparison import Comparison
 from dynsim.dataset import LABELS
 from dynsim.paper import drawing
 from dynsim.paper.claim import Line, Result
 from dynsim.paper.setting import Experiment, experiment, judged, logit_lines
-from dynsim.paper.timing import time_lines
+from dynsim.paper.timing import delays, time_lines
 from dynsim.theory import modes
 from dynsim.trajectory import first_crossing
 
@@ -26,12 +27,17 @@ STATEMENT = (
     "From u0 = .001 with |x| = 1 and p = 1 the hinge loss reaches the confidence u after log(u/u0)/2, and "
     "cross-entropy P = sigma(u) after (log(u/u0) + Ei(u) - Ei(u0))/2, which diverges at 1; so with p = .8 and .2."
 )
+SETTING = (
+    "Paper: u0 = .001, |x| = 1, p = 1; inset with p = .8 and .2, t from 0 to 60. Here: the same, one balanced "
+    "unit a class on antipodal inputs, both classes with p = 1 (until t = 24, hinge 4) and then the two classes "
+    "with p = .8 and .2, rng 0; full-batch gradient descent, lr = .02 (--quick: .04)."
+)
 LOSSES = ("cross_entropy", "hinge")
 #: The main panel has p = 1, the inset these two classes.
 FREQUENCIES = (0.8, 0.2)
 INITIAL, NORM, END = 1e-3, 1.0, 60.0
-#: The confidences at which the times are compared.
-LEVELS = (0.6, 0.9, 0.99)
+#: The confidences at which the times are compared, and those at which networks are drawn.
+LEVELS, DRAWN = (0.6, 0.9, 0.99), np.linspace(0.55, 0.99, 12)
 
 
 class Times(NamedTuple):
@@ -92,7 +98,7 @@ def inset(time: ArrayLike | None = None) -> Inset:
 
 def reproduce(quick: bool = False) -> Result:
     """Both losses with p = 1, and with p = .8 and .2 as the two classes of one network."""
-    lr = 0.04 if quick else 0.01
+    lr = 0.04 if quick else 0.02
     lines: list[Line] = []
     parameters: dict[str, Any] = {}
     comparisons, single, double = [], [], []
@@ -105,9 +111,8 @@ def reproduce(quick: bool = False) -> Result:
         comparisons.append(found)
         lines += logit_lines(double[-1], found, f"{loss}, p = .8 and .2")
         parameters |= {f"{loss}, p = 1": single[-1].parameters, f"{loss}, p = .8 and .2": double[-1].parameters}
-    return Result(
-        NAME, SOURCE, STATEMENT, tuple(lines), parameters, tuple(comparisons), _figure(single, double, lr)
-    )
+    figure = _figure(single, double, comparisons, lr)
+    return Result(NAME, SOURCE, STATEMENT, tuple(lines), parameters, tuple(comparisons), figure)
 
 
 def _trained(loss: str, lr: float, until: float, frequencies: tuple[float, float]) -> Experiment:
@@ -116,21 +121,27 @@ def _trained(loss: str, lr: float, until: float, frequencies: tuple[float, float
     )
 
 
-def _figure(single: list[Experiment], double: list[Experiment], lr: float) -> Figure:
-    title = f"Figure 5, right: u0 = {INITIAL:g}, |x| = {NORM:g}; lines: theory, dots: networks, lr = {lr:g}"
-    figure, (left, right) = drawing.panels(2, title)
-    said, some = times(), np.linspace(0.55, 0.99, 12)
+def _figure(single: list[Experiment], double: list[Experiment], comparisons: list[Comparison], lr: float) -> Figure:
+    title = f"Figure 5, right: u0 = {INITIAL:g}, |x| = {NORM:g}; lines: theory, marks: networks, lr = {lr:g}"
+    figure, (left, right), below = drawing.pairs(2, title, width=4.8, height=6.0)
+    said = times()
     for k, (loss, made) in enumerate(zip(LOSSES, single, strict=True)):
-        drawing.theory(left, said.confidence, (said.cross_entropy, said.hinge)[k], k, loss)
-        levels = losses.get(loss).margin_at(some).tolist()
-        reached = [first_crossing(made.run.time, made.run.margin, level)[0] for level in levels]
-        drawing.marks(left, some, reached, k)
-    drawing.finish(left, "confidence", f"{drawing.TIME} to reach it, p = 1", "loss")
+        drawing.theory(left, said.confidence, (said.cross_entropy, said.hinge)[k], k, loss.replace("_", "-"))
+        levels = made.run.loss_function.margin_at(DRAWN).tolist()
+        reached = np.array([first_crossing(made.run.time, made.run.margin, level)[0] for level in levels])
+        drawing.marks(left, DRAWN, reached, k)
+        floor = [float(np.abs(one.shift[0]) + one.rest[0]) for one in delays(made, levels)]
+        drawing.difference(below[0], DRAWN, (times(DRAWN)[1 + k] - reached), k, floor)
     small = inset()
     for k, loss in enumerate(LOSSES):
         for c, p in enumerate(FREQUENCIES):
             curve, run = (small.confidence, small.margin)[k][:, c], double[k].run
-            drawing.theory(right, small.time, curve, 2 * k + c, f"{'P' if k == 0 else 'u'}, {loss}, p = {p:g}")
+            label = f"{'P' if k == 0 else 'u'}, {loss.replace('_', '-')}, p = {p:g}"
+            drawing.theory(right, small.time, curve, 2 * k + c, label)
             drawing.network(right, run.time, run.confidence[:, c], 2 * k + c)
-    drawing.finish(right, drawing.TIME, "confidence P, margin u (inset)", "inset of the paper")
+            drawing.confidences_apart(below[1], comparisons[k], 2 * k + c, c)
+    drawing.finish(left, "", f"{drawing.TIME} to reach it, p = 1", "loss")
+    drawing.finish(right, "", "confidence P, margin u", "inset of the paper")
+    drawing.finish(below[0], "confidence", drawing.APART)
+    drawing.finish(below[1], drawing.TIME, "|theory - network|")
     return figure

@@ -15,7 +15,7 @@ from dynsim.network import Network
 from dynsim.paper import drawing
 from dynsim.paper.claim import Line, Result, row
 from dynsim.paper.setting import Experiment, Projections, judged, logit_lines, projections, trained
-from dynsim.paper.timing import chord, halved, time_lines
+from dynsim.paper.timing import chord, delay, halved, time_lines, unit_of
 from dynsim.theory import modes
 from dynsim.theory.prediction import predict
 from dynsim.trajectory import first_crossing
@@ -28,6 +28,11 @@ SOURCE = "Fig. 9, Thm 5.1, C.1 (v2)"
 STATEMENT = (
     "One unit a class with c = y^2 - |x|^2 z^2 > 0 and p = 1: u = (c/2|x|) sinh(theta0 + 2 |x| t), which is 1 at "
     "t* = (arcsinh(2 |x|/c) - theta0)/(2 |x|), for c in {.01, .2}, |x| in {.7, 1.5} and theta0 = .01."
+)
+SETTING = (
+    "Paper: c in {.01, .2}, |x| in {.7, 1.5}, theta0 = .01, t from 0 to 6; p is not given. Here: the same with p "
+    "= 1, one such unit in each of two antipodal classes; full-batch gradient descent, lr = .004 (--quick: .01). "
+    "Nothing is random."
 )
 #: The curves: the paper's c, and the norm of the input.
 C, NORM = np.array([0.01, 0.2, 0.01, 0.2]), np.array([0.7, 0.7, 1.5, 1.5])
@@ -74,11 +79,12 @@ def y_of(margin: Floats, c: ArrayLike, norm: ArrayLike) -> Floats:
 
 def reproduce(quick: bool = False) -> Result:
     """The four curves, and the time at which each class is learnt."""
-    lr = 0.01 if quick else 0.002
+    lr = 0.01 if quick else 0.004
     lines: list[Line] = []
-    comparisons, parameters, seen = [], {}, []
+    comparisons, parameters, networks, seen = [], {}, [], []
     for k in range(len(C)):
         made = _trained(k, lr)
+        networks.append(made)
         found = judged(made)
         comparisons.append(found)
         what = f"c = {C[k]:g}, |x| = {NORM[k]:g}"
@@ -86,7 +92,7 @@ def reproduce(quick: bool = False) -> Result:
         lines += [*logit_lines(made, found, what)[:1], *time_lines(made, (1.0,), what, (1,))]
         lines += [_limit(made, k, what), _exact(made, what)]
         parameters[f"curve {k}"] = made.parameters
-    figure = _figure(comparisons, seen, lr)
+    figure = _figure(networks, comparisons, seen, lr)
     return Result(NAME, SOURCE, STATEMENT, tuple(lines), parameters, tuple(comparisons), figure)
 
 
@@ -119,9 +125,31 @@ def _exact(made: Experiment, what: str) -> Line:
     return row(f"{what}: first step with u >= 1 by the exact map", float(exact), measured, lr / 2)
 
 
-def _figure(comparisons: list[Comparison], seen: list[Projections], lr: float) -> Figure:
-    title = f"Figure 9: hinge, theta0 = {ANGLE:g}, p = {FREQUENCY:g}; lines: theory, dots: networks, lr = {lr:g}"
-    figure, (left, right) = drawing.panels(2, title, height=4.2)
+def _y_floor(made: Experiment, time: Floats) -> Floats:
+    """How far y may be from the flow's, by what the step size does to the exact map.
+
+    Once the class is learnt nothing is smooth in lr. From then on: what it was until then, the last step, by which
+    y may be past the end, and what the change of c (docs/theory.md, eq 6.3) makes of y at u = 1.
+    """
+    lr, norm = float(made.run.lr), float(np.linalg.norm(made.data.mean(1)))
+    path = {lr / 2**j: unit_of(made, lr / 2**j) for j in range(3)}
+
+    def measure(step: float) -> tuple[Floats, Floats]:
+        y = path[step].y[np.rint(time / step).astype(int)]
+        return y, np.zeros_like(y)
+
+    effect, late = halved(measure, lr), delay(made, 1.0)
+    floor = np.abs(effect.shift) + effect.rest
+    learnt = first_crossing(made.run.time, made.run.margin, 1.0)[0] - np.abs(late.shift[0]) - late.rest[0]
+    c = path[lr].y[[0, -1]] ** 2 - (norm * path[lr].z[[0, -1]]) ** 2
+    past = float(np.max(np.diff(path[lr].y)) + np.abs(np.diff(y_of(np.ones(2), c, norm)))[0])
+    floor[time >= learnt] = np.max(floor[time < learnt], initial=0.0) + past
+    return floor
+
+
+def _figure(made: list[Experiment], comparisons: list[Comparison], seen: list[Projections], lr: float) -> Figure:
+    title = f"Figure 9: hinge, theta0 = {ANGLE:g}, p = {FREQUENCY:g}; lines: theory, marks: networks, lr = {lr:g}"
+    figure, (left, right), below = drawing.pairs(2, title, width=4.8, height=6.2)
     said = curves()
     for k, found in enumerate(comparisons):
         label, run = f"c = {C[k]:g}, |x| = {NORM[k]:g}: t* = {said.learnt[k]:.3f}", found.empirical
@@ -129,7 +157,12 @@ def _figure(comparisons: list[Comparison], seen: list[Projections], lr: float) -
         drawing.theory(right, said.time, said.margin[:, k], k, label)
         drawing.network(left, *seen[k], k)
         drawing.network(right, run.time, run.margin[:, 0], k)
-    drawing.finish(left, drawing.TIME, "y = w.x")
-    drawing.finish(right, drawing.TIME, "margin u")
+        off, floor = curves(seen[k].time).y[:, k] - seen[k].y, _y_floor(made[k], seen[k].time)
+        drawing.difference(below[0], seen[k].time[1:], off[1:], k, floor[1:])
+        drawing.logits_apart(below[1], found, k)
+    drawing.finish(left, "", "y = w.x")
+    drawing.finish(right, "", "margin u")
+    for ax in below:
+        drawing.finish(ax, drawing.TIME, drawing.APART if ax is below[0] else "|theory - network|")
     drawing.legend_below(right, "u = 1 at t*", 2)
     return figure

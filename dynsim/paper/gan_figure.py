@@ -16,26 +16,39 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw(games: dict[str, list[gan.Run]], cases: Any, told: Any, law: Any, lr: float) -> Figure:
-    """Samples of each kind of game and the theory's signal above; below, how well the games did, and their signal.
+def draw(
+    games: dict[str, list[gan.Run]], cases: Any, told: Any, judged: Any, law: Any, lr: float, *, toy: bool
+) -> Figure:
+    """Samples of each kind of game; below them the theory's signal with its differences, and how the games went.
 
     games: the seeds of each of three kinds. cases: (loss, objective, times); told: for each of them what a trained
-    discriminator told at those times, from the start `law` with the step size lr.
+    discriminator told at those times, from the start `law` with the step size lr; judged: the lines of each.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(16.4, 7.6), layout="constrained")
-    steps = next(iter(games.values()))[0].settings.steps
-    figure.suptitle(f"Figure 5, left: hinge loss and cross-entropy on Gaussians on a circle, {steps:,} steps")
-    (*above, theory), (covered, fair, good, signal) = figure.subplots(2, 4)
+    figure = Figure(figsize=(11.4, 11.0), layout="constrained")
+    one = next(iter(games.values()))[0].settings
+    words = f"{one.steps:,} steps of {one.layers} hidden layers of {one.hidden} units"
+    size = ": toy size, nothing is learnt" if toy else ""
+    figure.suptitle(f"Figure 5, left: hinge loss and cross-entropy on Gaussians on a circle\n{words}{size}")
+    above, (theory, covered, signal), (apart, fair, good) = figure.subplots(3, 3, height_ratios=[1.0, 1.0, 0.8])
     for k, (ax, (kind, runs)) in enumerate(zip(above, games.items(), strict=True)):
         _samples(ax, kind, runs[0], k)
     _law(theory, cases, told, law, lr)
+    for k, (found, lines) in enumerate(zip(told, judged, strict=True)):
+        floor = [line.floor for line in lines]
+        drawing.difference(apart, found.time, [line.discrepancy for line in lines], k, floor)
+    apart.sharex(theory)
+    apart.set_xscale("log")
+    theory.tick_params(labelbottom=False)
+    drawing.finish(apart, drawing.TIME, "|theory - trained|\n(dotted: floor)")
     _through(covered, games, "covered", "modes covered")
-    _through(fair, games, "fair", "modes with 1/4 of an equal share")
+    _through(fair, games, "fair", "modes with 1/4\nof an equal share")
     _through(good, games, "good", "share of good samples")
     _through(signal, games, "signal", "mean length of the gradient told")
     signal.set_yscale("log")
+    for ax, most in ((covered, one.modes), (fair, one.modes), (good, 1)):
+        ax.set_ylim(-0.03 * most, 1.03 * most)
     seeds = len(next(iter(games.values())))
     drawing.legend_below(covered, f"loss, objective; thick: mean of {seeds} seeds", len(games))
     return figure
@@ -51,7 +64,7 @@ def _samples(ax: Axes, kind: str, run: gan.Run, k: int) -> None:
     ax.set(xlim=(-edge, edge), ylim=(-edge, edge), aspect="equal")
     outside = int(np.sum(np.any(np.abs(fake) > edge, axis=-1)))
     words = f", {outside:,} outside" if outside else ""
-    ax.set_title(f"{kind}, seed {settings.rng}{words}", fontsize="medium")
+    ax.set_title(f"{kind}\nseed {settings.rng}{words}", fontsize="medium")
     drawing.finish(ax, "x", "y")
     ax.legend(fontsize="small", frameon=False, loc="upper left", markerscale=4)
 
@@ -66,9 +79,9 @@ def _law(ax: Axes, cases: Any, told: Any, law: Any, lr: float) -> None:
         drawing.marks(ax, found.time, found.signal, k)
     ax.set(xscale="log", yscale="log")
     # Room for the legend above the curve that grows.
-    ax.set_ylim(top=10.0 * ax.get_ylim()[1])
+    ax.set_ylim(top=30.0 * ax.get_ylim()[1])
     ax.set_title(f"one fake point; dots: trained, lr = {lr:g}", fontsize="medium")
-    drawing.finish(ax, drawing.TIME, "length of the gradient told", "loss, objective")
+    drawing.finish(ax, "", "length of the gradient told", "loss, objective")
 
 
 def _through(ax: Axes, games: dict[str, list[gan.Run]], name: str, what: str) -> None:

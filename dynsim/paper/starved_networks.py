@@ -1,4 +1,4 @@
-"""Networks trained on a frequent and a rare feature, and what is read off them for the claim `starvation`."""
+"""Networks trained on a frequent and a rare feature, and what is read off them for the claims on starvation."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
 
 from dynsim.checks import Floats
 from dynsim.data import starving_features
@@ -35,14 +36,13 @@ class Logits(NamedTuple):
 
 def extrapolated(measure: Callable[[float], tuple[float, float]], lr: float) -> Limit:
     """`measure(lr)` gives a number and how far it may be misread; see `timing.halved`."""
-    at = cache(measure)
 
     def numbers(step: float) -> tuple[Floats, Floats]:
-        value, reading = at(step)
+        value, reading = measure(step)
         return np.array(value), np.array(reading)
 
-    effect = halved(numbers, lr)
-    return Limit(at(lr)[0] - float(effect.shift), float(effect.rest))
+    found = limits(numbers, lr)
+    return Limit(float(found.value), float(found.floor))
 
 
 def order(measure: Callable[[float], float], exact: float, lr: float) -> Limit:
@@ -109,6 +109,110 @@ def slope_between(path: Logits, first: int, last: int) -> float:
     return float(np.log(path.weak[last] / path.weak[first]) / np.log(path.strong[last] / path.strong[first]))
 
 
+def until_learnt(network: Network, data: Dataset, lr: float, level: float) -> Logits:
+    """Gradient descent, every step of it, until every v1 has passed a level: networks say how long that takes."""
+    parts, steps, taken = [followed(network, data, lr, 0.0)], round(_STAGE / lr), 0
+    while np.min(parts[-1].strong[-1]) < level:
+        if lr * taken > _LATEST:
+            raise ValueError(f"level must be passed before t = {_LATEST:g}, got {level:g}")
+        run = train(network, data, lr=lr, steps=steps, record="all")
+        assert run.network is not None
+        found, network = logits(run), run.network
+        # The first record is the last one of the part before.
+        parts.append(Logits(lr * taken + found.time[1:], found.strong[1:], found.weak[1:]))
+        taken, steps = taken + steps, 2 * steps
+    return Logits(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+#: t of the first stage of `until_learnt`, and when it gives up.
+_STAGE, _LATEST = 16.0, 1e5
+
+
+def rare_confidence(start: tuple[float, float, float], frequency: float, confidence: float, lr: float) -> Limit:
+    """P on x2 alone of one unit, from alpha, beta and z, when that on x1 alone is `confidence`; as lr -> 0."""
+    data, network, level = starving_features(frequency), unit(*start), float(logit(confidence))
+    found = extrapolated(lambda step: weak_at(until_learnt(network, data, step, level), level), lr)
+    # P' <= 1/4
+    return Limit(float(expit(found.value)), 0.25 * found.floor)
+
+
+def output_weight(start: tuple[float, float, float], frequency: float, confidence: float, lr: float) -> Limit:
+    """z* of the same unit at that moment."""
+    data, network, level = starving_features(frequency), unit(*start), float(logit(confidence))
+
+    def measure(step: float) -> tuple[float, float]:
+        k = int(np.argmax(until_learnt(network, data, step, level).strong >= level))
+        # Two steps before the level is passed, one before, and after.
+        seen = [train(network, data, lr=step, steps=k - back, record=2).network for back in (2, 1, 0)]
+        alpha, z = (np.array([getattr(one, name).flat[0] for one in seen]) for name in ("W", "Z"))
+        return weak_at(Logits(step * np.arange(3.0), z * alpha, z), level)
+
+    return extrapolated(measure, lr)
+
+
+class Limits(NamedTuple):
+    """As `Limit`, of several networks, shape (n,)."""
+
+    value: Floats
+    floor: Floats
+
+
+def limits(measure: Callable[[float], tuple[Floats, Floats]], lr: float) -> Limits:
+    """As `extrapolated`, of several numbers."""
+    at = cache(measure)
+    effect = halved(at, lr)
+    return Limits(at(lr)[0] - effect.shift, effect.rest)
+
+
+def weak_of_all(network: Network, data: Dataset, lr: float, level: float) -> Limits:
+    """v2 of each network of an ensemble when its v1 passes a level, as lr -> 0."""
+
+    def measure(step: float) -> tuple[Floats, Floats]:
+        path = until_learnt(network, data, step, level)
+        each = zip(path.strong.T, path.weak.T, strict=True)
+        value, reading = np.transpose([weak_at(Logits(path.time, *one), level) for one in each])
+        return value, reading
+
+    return limits(measure, lr)
+
+
+def stepped(read: Callable[[float], Floats], lr: float) -> Limits:
+    """Numbers as networks of step size lr have them; the floor is what that step size puts them off by.
+
+    It is the distance from the limit lr -> 0 of networks with lr, lr/2 and lr/4, and what that leaves open.
+    """
+    at = cache(read)
+    effect = halved(lambda step: (at(step), np.zeros_like(at(step))), lr)
+    return Limits(at(lr), np.abs(effect.shift) + effect.rest)
+
+
+class Seen(NamedTuple):
+    """Numbers read off networks at some times, shape (T, ...), and how far their step size puts them off."""
+
+    time: Floats
+    values: Floats
+    floor: Floats
+
+
+def along(
+    network: Network,
+    data: Dataset,
+    lr: float,
+    times: ArrayLike,
+    read: Callable[[Logits], Floats],
+    loss: str = "cross_entropy",
+) -> Seen:
+    """`read` of the logits at whole steps near the times, as `stepped`."""
+    steps = np.unique(np.rint(np.asarray(times) / lr).astype(int))
+
+    def measure(step: float) -> Floats:
+        record = steps * round(lr / step)
+        values = read(followed(network, data, step, float(step * record[-1]), loss, np.union1d(record, [0])))
+        return values if steps[0] == 0 else values[1:]
+
+    return Seen(lr * steps, *stepped(measure, lr))
+
+
 class Broken(NamedTuple):
     """Of `number` networks: in how many v2 was ever above lam v1, and above that of Thm D.2 (v2)."""
 
@@ -129,13 +233,14 @@ def broken(alpha: Floats, beta: Floats, z: Floats, frequency: float, *, lr: floa
     general = np.zeros(len(alpha), dtype=bool)
     excess = np.maximum(beta - frequency * alpha, 0.0)
     for _ in range(_LOOKS):
-        run = train(network, data, lr=lr, steps=steps // _LOOKS, record=2)
-        assert run.network is not None
-        network = run.network
-        _, strong, weak = logits(run)
-        room = 64.0 * np.finfo(float).eps * strong[-1]
-        plain |= weak[-1] > frequency * strong[-1] + room
-        general |= weak[-1] > frequency * strong[-1] + excess * network.Z[..., 0] + room
+        last = train(network, data, lr=lr, steps=steps // _LOOKS, record=2).network
+        assert last is not None
+        network = last
+        # On x1 and on x2 alone, whatever the signs of beta and alpha + beta.
+        strong, weak = np.moveaxis(network.logits(np.eye(2)), -1, 0)
+        room = 64.0 * np.finfo(float).eps * strong
+        plain |= weak > frequency * strong + room
+        general |= weak > frequency * strong + excess * network.Z[..., 0] + room
     return Broken(int(plain.sum()), int(general.sum()), len(alpha))
 
 
@@ -155,3 +260,9 @@ def random_starts(number: int, frequency: float, covered: bool, rng: int) -> tup
         kept.append(np.stack([alpha, beta, z])[:, right])
     alpha, beta, z = np.concatenate(kept, axis=1)[:, :number]
     return alpha, beta, z
+
+
+def opposed_starts(number: int, rng: int) -> tuple[Floats, Floats, Floats]:
+    """alpha, beta and z, their sizes log-uniform from .01 to 1, with beta < 0: the second half of Thm D.2 (v2)."""
+    alpha, beta, z = 10.0 ** np.random.default_rng(rng).uniform(-2.0, 0.0, (3, number))
+    return alpha, -beta, z

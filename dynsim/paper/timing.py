@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -48,12 +49,41 @@ def delay(made: Experiment, level: float) -> Effect:
 
     From the exact map alone: the formula that is being judged is not used.
     """
+    return delays(made, (level,))[0]
 
-    def measure(lr: float) -> tuple[Floats, Floats]:
-        path = map_of(made, lr)
-        return first_crossing(path.time, path.margin, level), chord(path, level)
 
-    return halved(measure, float(made.run.lr))
+def delays(made: Experiment, levels: Sequence[float]) -> list[Effect]:
+    """The same for several margins, from the same three paths."""
+    lr = float(made.run.lr)
+    paths = {lr / 2**j: map_of(made, lr / 2**j) for j in range(3)}
+    return [halved(functools.partial(_read, paths, level), lr) for level in levels]
+
+
+def _read(paths: dict[float, Trajectory], level: float, lr: float) -> tuple[Floats, Floats]:
+    path = paths[lr]
+    return first_crossing(path.time, path.margin, level), chord(path, level)
+
+
+class Steps(NamedTuple):
+    """y = w.x and z of the first unit of class +1 after every step of the exact map, shape (T,)."""
+
+    y: Floats
+    z: Floats
+
+
+def unit_of(made: Experiment, lr: float) -> Steps:
+    """The first unit by the exact map with another step size, for one input a class.
+
+    A step multiplies a + z by 1 + e and a - z by 1 - e, with a = w.x/|x| (docs/theory.md, eq 6.1).
+    """
+    point = int(np.flatnonzero(made.data.mask(1))[0])
+    u = map_of(made, lr).margin[:-1, point]
+    e = lr * made.data.rate(1) * made.run.loss_function.pull(u)
+    x = made.data.mean(1)
+    norm, z = float(np.linalg.norm(x)), float(made.network.Z[0])
+    a = float(made.network.W[0] @ x) / norm
+    s, d = (a + z) * np.cumprod(np.append(1.0, 1.0 + e)), (a - z) * np.cumprod(np.append(1.0, 1.0 - e))
+    return Steps(0.5 * norm * (s + d), 0.5 * (s - d))
 
 
 def chord(path: Trajectory, level: float) -> Floats:
@@ -71,12 +101,10 @@ def chord(path: Trajectory, level: float) -> Floats:
 
 def time_lines(made: Experiment, confidences: tuple[float, ...], what: str, classes: tuple[int, ...]) -> list[Line]:
     """A line a confidence and class: when the flow gets there, and when the network does."""
-    lines = []
-    for confidence in confidences:
-        level = float(made.run.loss_function.margin_at(np.asarray(confidence)))
+    lines, levels = [], made.run.loss_function.margin_at(np.asarray(confidences)).tolist()
+    for confidence, level, effect in zip(confidences, levels, delays(made, levels), strict=True):
         predicted = made.theory.time_to(confidence)
         measured = first_crossing(made.run.time, made.run.margin, level)
-        effect = delay(made, level)
         for label in classes:
             point = int(np.flatnonzero(made.data.mask(label))[0])
             words = f"{what}, class {made.data.class_name(label)}: t at {_level(made, confidence)}"

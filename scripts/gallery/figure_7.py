@@ -1,0 +1,22 @@
+"""
+Figure 7: the sheets on which two classes compete
+=================================================
+
+Left the one sheet of c = 1, right the two sheets of c = -1, coloured by the class that wins a unit that starts
+there; lines are theory, marks are networks. Look at the left sheet's separatrix, on which units run into the
+saddle; on the right there is none, and the sign of z decides.
+
+Source: Fig. 7, A.8 (v2).
+"""
+
+from dynsim.paper import figure_7, script
+
+# How far the axes alpha and beta reach.
+figure_7.REACH = 2.0  # try 1.5
+
+found = script.drawn(figure_7)
+figure = found.figure
+
+# The figure is an ordinary one: turn it, draw it anew.
+for ax in figure.axes:
+    print(ax.get_title(), "seen from", ax.azim, "degrees")
