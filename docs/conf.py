@@ -1,4 +1,4 @@
-"""How the site is built; see scripts/docs. Nothing here needs the network, neither to build nor to read the pages."""
+"""How the site is built; see scripts/docs. Nothing here needs the network, to build the pages or to read them."""
 
 import sys
 from pathlib import Path
@@ -25,7 +25,7 @@ extensions = [
 ]
 exclude_patterns = ["_ext", "_static", "gallery/*.py", "gallery/*.ipynb", "gallery/*.md5", "gallery/*.zip"]
 nitpicky = True
-# Types in docstrings are words ("array_like, shape (T,)"), and those in signatures say less: names of the wings' own.
+# Types in docstrings are words ("array_like, shape (T,)"); those in signatures say less.
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 # What a docstring shows as it stands are formulas; examples are known by their >>>.

@@ -21,7 +21,7 @@ README = ROOT / "README.md"
 PAGES = (README, ROOT / "docs" / "features.md")
 PICTURE = ROOT / "docs" / "first.png"
 _BLOCKS = re.compile(r"```python\n(?P<code>.*?)```\n\n```text\n(?P<shown>.*?)```", re.DOTALL)
-_CLAIMS = re.compile(r"(?<=<!-- claims -->\n).*?(?=<!-- end -->)", re.DOTALL)
+CLAIMS = re.compile(r"(?<=<!-- claims -->\n).*?(?=<!-- end -->)", re.DOTALL)
 
 
 def examples(text: str) -> list[tuple[str, str]]:
@@ -67,7 +67,7 @@ def main() -> None:
     whole(PICTURE, picture(executed(code)[1]))
     if len(sys.argv) > 1:
         table = claims(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
-        whole(README, _CLAIMS.sub(lambda found: table, README.read_text(encoding="utf-8")))
+        whole(README, CLAIMS.sub(lambda found: table, README.read_text(encoding="utf-8")))
 
 
 def _again(found: re.Match[str]) -> str:

@@ -136,7 +136,7 @@ def test_a_page_is_rewritten_as_it_runs():
 
 def listed(text):
     """The entries of all toctrees of a page."""
-    fences = re.findall(r"^```\{toctree\}\n(?::.*\n)*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    fences = re.findall(r"^```\{toctree\}\n(?::[^\n]*\n)*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     blocks = re.findall(r"^\.\. toctree::\n(?:   :.*\n)*\n((?:   .*\n)+)", text, re.MULTILINE)
     return [line.strip() for block in fences + blocks for line in block.splitlines() if line.strip()]
 
@@ -235,8 +235,9 @@ def built(folder, body, style=""):
 
 
 SOUND = """
-<a href="sub/other.html#here">x</a> <a href="#top">x</a> <a href="https://arxiv.org">x</a> <a href="mailto:a@b.c">x</a>
-<img alt="a picture" src="sub/a.png" srcset="sub/a.png 1x, sub/a.png?v=1 2x"> <img alt="" src="data:image/png;base64,AA">
+<a href="sub/other.html#here">x</a> <a href="#top">x</a> <a href="https://arxiv.org">x</a>
+<a href="mailto:a@b.c">x</a> <img alt="a picture" src="sub/a.png" srcset="sub/a.png 1x, sub/a.png?v=1 2x">
+<img alt="" src="data:image/png;base64,AA">
 <link rel="next" href="sub/other.html"> <style>p { background: url(sub/a.png) }</style>
 """
 

@@ -68,5 +68,5 @@ def test_what_the_page_on_gans_says_is_predicted_is():
 @pytest.mark.parametrize(("full", "name"), [(False, "lemma_3_1"), (True, "lemma_3_1 in full")])
 def test_a_results_file_of_a_run_is_read(tmp_path, full, name):
     entry = catalogue.CLAIMS["lemma_3_1"]._replace(reproduce=lambda quick: catalogue.lemma_3_1.reproduce(True))
-    list(run.run([entry], tmp_path, run.Effort(full=full)))
+    list(run.run(run.Store.begin(tmp_path, [entry], run.Effort(full=full))))
     assert list(SCRIPT.read(tmp_path / "results.json")) == [name]

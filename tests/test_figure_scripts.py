@@ -10,14 +10,15 @@ import subprocess
 import sys
 from itertools import combinations
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
-from dynsim.paper import catalogue, claim, figure_4, lemma_3_1, script
-from dynsim.paper.claim import Result, Standing
+from dynsim.paper import catalogue, claim, lemma_3_1
+from dynsim.paper.claim import Standing
 
 ROOT = Path(__file__).parent.parent
 GALLERY = ROOT / "scripts" / "gallery"
@@ -163,102 +164,63 @@ def test_curves_that_are_alike_are_found():
     assert alike(ax.figure) == [("a", "f")]
 
 
-# ---- dynsim.paper.script -----------------------------------------------------------------------------------
+def drawn_points(line):
+    """Where a line is on the canvas, in pixels: its points, and two pixels apart what joins them."""
+    points = line.get_transform().transform(line.get_xydata())
+    points = points[np.isfinite(points).all(axis=1)]
+    if line.get_linestyle() == "None" or len(points) < 2:
+        return points
+    numbers = np.maximum(2, np.minimum(2000, np.hypot(*np.diff(points, axis=0).T) / 2)).astype(int)
+    pairs = zip(points[:-1], points[1:], numbers.tolist(), strict=True)
+    return np.concatenate([np.linspace(one, two, number) for one, two, number in pairs])
 
 
-def refused(capsys, module, *arguments):
-    """The one line on stderr with which a script ends, and its exit status."""
-    with pytest.raises(SystemExit) as ended:
-        script.drawn(module, arguments)
-    (line,) = capsys.readouterr().err.splitlines()
-    return ended.value.code, line
+def under_legends(figure):
+    """The lines that go through the legend of their panel, within the panel."""
+    found = []
+    for ax in figure.axes:
+        if (legend := ax.get_legend()) is not None:
+            box = Bbox.intersection(legend.get_window_extent(), ax.bbox)
+            found += [line.get_label() for line in ax.lines if box and box.count_contains(drawn_points(line))]
+    return found
 
 
-def made(reproduce):
-    """A claim of its own."""
-    module = ModuleType("made")
-    module.NAME, module.SOURCE, module.STATEMENT = "made", "nowhere (v2)", "100 % of something."
-    module.reproduce = reproduce
-    return module
+def overlapping_words(figure):
+    """Titles and names of axes that overlap, and titles that are wider than the figure."""
+    texts = [text for ax in figure.axes for text in (ax.title, ax.xaxis.label, ax.yaxis.label) if text.get_text()]
+    boxes = {text: text.get_window_extent() for text in texts}
+    titles = [text for text in (figure._suptitle, *boxes) if text is not None]
+    wide = [text.get_text() for text in titles if not _within(text.get_window_extent(), figure.bbox)]
+    pairs = combinations(boxes.items(), 2)
+    return wide + [(a.get_text(), b.get_text()) for (a, one), (b, two) in pairs if one.overlaps(two)]
 
 
-def result(figure=None):
-    lines = (claim.row("a number", 1.0, 1.0, 0.0),)
-    return Result("made", "nowhere (v2)", "100 % of something.", lines, {}, figure=figure)
+def _within(box, frame):
+    return frame.x0 <= box.x0 + 1.0 and box.x1 - 1.0 <= frame.x1
 
 
-def test_wrong_arguments_are_one_line(capsys, tmp_path):
-    status, line = refused(capsys, figure_4, "--quik")
-    assert status == 2 and "unrecognized arguments: --quik" in line
-    status, line = refused(capsys, figure_4, "--out")
-    assert status == 2 and "--out" in line
-    status, line = refused(capsys, figure_4, "--out", str(tmp_path), "--no-files")
-    assert status == 2 and "not allowed with" in line
-    # Only what takes minutes can be done at full length.
-    status, line = refused(capsys, figure_4, "--full")
-    assert status == 2 and "--full" in line
-    (tmp_path / "file").write_text("")
-    status, line = refused(capsys, figure_4, "--out", str(tmp_path / "file"))
-    assert status == 2 and "--out must be a folder that can be written to" in line
+def test_no_legend_lies_on_a_curve_and_no_words_overlap(drawn):
+    _, names, *_ = drawn
+    FigureCanvasAgg(names["figure"]).draw()
+    assert under_legends(names["figure"]) == []
+    assert overlapping_words(names["figure"]) == []
 
 
-def test_a_folder_that_cannot_be_written_to(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(script.os, "access", lambda path, mode: False)
-    status, line = refused(capsys, figure_4, "--out", str(tmp_path))
-    assert status == 2 and "Permission denied" in line
-
-
-def test_a_wrong_number_in_a_script_is_one_line(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(figure_4, "INITIAL", -0.1)
-    status, line = refused(capsys, figure_4, "--quick", "--out", str(tmp_path))
-    assert status == 2 and re.search(r"initial must be .*, got -0.1", line)
-
-
-@pytest.mark.parametrize(
-    ("error", "status", "words"),
-    [(ImportError("needs scikit-learn:\n install it"), 2, "needs scikit-learn: install it"),
-     (KeyboardInterrupt(), 1, "interrupted")],
-)  # fmt: skip
-def test_errors_and_interruptions_are_one_line(capsys, error, status, words):
-    def reproduce(quick):
-        raise error
-
-    found, line = refused(capsys, made(reproduce), "--no-files")
-    assert found == status and words in line
-
-
-def test_help_names_the_claim(capsys):
-    with pytest.raises(SystemExit, match=r"^0$"):
-        script.drawn(made(lambda quick: result()), ["--help"])
-    said = capsys.readouterr().out
-    assert "100 % of something." in said and "--no-files" in said and "--full" not in said
-
-
-def test_no_files(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    found = script.drawn(lemma_3_1, ["--quick", "--no-files"])
-    assert isinstance(found.figure, Figure) and list(tmp_path.iterdir()) == []
-
-
-def test_a_long_claim_keeps_what_it_has(tmp_path):
-    seen = []
-
-    def reproduce(quick=False, *, full=False, folder=None, progress=False):
-        if folder is not None:
-            folder.mkdir()
-        seen.append((quick, full, folder))
-        return result()
-
-    script.drawn(made(reproduce), ["--full", "--out", str(tmp_path / "a" / "b")])
-    script.drawn(made(reproduce), ["--quick", "--no-files"])
-    assert seen == [(False, True, tmp_path / "a" / "b" / "unfinished"), (True, False, None)]
-    # Once it is empty the folder is not needed any more.
-    assert list((tmp_path / "a" / "b").iterdir()) == []
-
-
-def test_a_claim_without_figure_writes_none(tmp_path, capsys):
-    script.drawn(made(lambda quick: result()), ["--out", str(tmp_path)])
-    assert list(tmp_path.iterdir()) == [] and "written" not in capsys.readouterr().out
+def test_what_lies_on_something_is_found():
+    figure = Figure(figsize=(4, 3), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for ax in (left, right):
+        ax.plot([0, 1], [0, 1], label="up")
+        ax.plot([0, 1], [1, 1], label="top")
+    left.legend(loc="lower right", handlelength=0.5)
+    right.legend(loc="upper left", handlelength=0.5)
+    FigureCanvasAgg(figure).draw()
+    assert under_legends(figure) == ["top"] and overlapping_words(figure) == []
+    left.set_xlabel("words that are far too long for a panel")
+    right.set_xlabel("others")
+    figure.suptitle("a title that is longer than the figure is wide, by all means, and then some")
+    FigureCanvasAgg(figure).draw()
+    assert len(overlapping_words(figure)) == 2
 
 
 # ---- scripts/figures.py ------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from dynsim.comparison import Verdict
 from dynsim.empirical import gan as games
 from dynsim.empirical import gan_processes
 from dynsim.paper import gan
+from dynsim.paper.claim import Standing
 from dynsim.theory import generator, modes
 
 _SMALL = {"hidden": 8, "layers": 2, "noise": 3, "batch": 8, "samples": 100}
@@ -22,9 +23,13 @@ def reproduced():
     return gan.reproduce(True)
 
 
-def test_the_claim_agrees():
+def test_the_claim_agrees_and_says_what_can_not_be_compared():
     found = reproduced()
-    assert found.standing == Verdict.AGREES and len(found.lines) == 12
+    assert found.standing == Standing.EXPLAINED and len(found.lines) == 12
+    assert {line.standing for line in found.lines} == {Standing.AGREES}
+    assert "gives no number" in found.explanations[0] and found.explanations[1].startswith("toy size: ")
+    assert len(found.explanations) == 2 and "toy size" in found.figure.get_suptitle()
+    assert gan.SETTING.startswith("Paper (E.1): ") and "toy size" in gan.SETTING and len(gan.STATEMENT) <= 210
     assert all(line.discrepancy <= line.floor for line in found.lines)
     # The floor tells the closed form from one that is off by a fifth (hinge's last step may overshoot by lr kappa).
     assert all(line.floor < 0.2 * line.predicted for line in found.lines)
@@ -50,6 +55,38 @@ def test_a_wrong_closed_form_shows(monkeypatch, argument):
         assert some.count(Verdict.DISAGREES) >= 3
 
 
+def test_a_rate_that_is_off_by_2_percent_shows(monkeypatch):
+    right = generator.signal
+
+    def wrong(*args, rate, **law):
+        return right(*args, rate=1.02 * rate, **law)
+
+    monkeypatch.setattr(generator, "signal", wrong)
+    assert gan.reproduce(True).standing == Standing.DISAGREES
+
+
+def test_what_longer_games_find_is_told(monkeypatch, tmp_path):
+    """Beyond the toy: what was measured stands beside the reason why the figure can not be met."""
+
+    def side_by_side(several, *, folder, progress, position):
+        assert position >= 1
+        return tuple(games.train(one, folder=folder, progress=progress) for one in several)
+
+    monkeypatch.setattr(gan_processes, "together", side_by_side)
+    monkeypatch.setattr(gan, "USUAL", TINY)
+    monkeypatch.setattr(gan, "told_by", functools.partial(_told, gan.told_by))
+    found = gan.reproduce(folder=tmp_path)
+    words = found.explanations
+    assert len(words) == 4 and "toy size" not in " ".join(words) + found.figure.get_suptitle()
+    assert all("hinge minus cross_entropy" in one and "2 seeds, 40 steps" in one for one in words[1:3])
+    assert "--full" in words[3]
+
+
+def _told(right, loss, objective, times, lr):
+    """The discriminators of a quick run: it is the games that matter."""
+    return right(loss, objective, times, 0.04)
+
+
 def test_the_networks_are_trained_not_computed(monkeypatch):
     """The measured side does not use the laws: with wrong ones it stays what it was."""
     before = gan.told_by("hinge", "linear", (2.0, 4.0), 0.04)
@@ -60,10 +97,12 @@ def test_the_networks_are_trained_not_computed(monkeypatch):
 
 def test_the_figure_names_its_axes_and_shows_every_game():
     figure = reproduced().figure
-    assert len(figure.axes) == 8
-    for ax in figure.axes:
-        assert ax.get_xlabel() and ax.get_ylabel()
-    for ax in figure.axes[4:]:
+    assert len(figure.axes) == 9
+    for place, ax in enumerate(figure.axes):
+        # The law and its differences, beneath it, share their times.
+        assert ax.get_ylabel() and (ax.get_xlabel() or place == 3)
+    assert figure.axes[6] in figure.axes[3].get_shared_x_axes().get_siblings(figure.axes[3])
+    for ax in (figure.axes[i] for i in (4, 5, 7, 8)):
         # Two seeds and their mean, for three kinds.
         assert len(ax.lines) == 9
 
@@ -110,7 +149,7 @@ def test_means_and_their_differences():
 def test_finished_games_survive_an_interrupt_and_a_finished_claim_starts_afresh(tmp_path, monkeypatch):
     plan, played = TINY.games(), []
 
-    def side_by_side(several, *, folder, progress):
+    def side_by_side(several, *, folder, progress, position):
         """In this process; the first call is interrupted after three games."""
         out = []
         for one in several:
@@ -137,6 +176,32 @@ def test_an_interrupted_game_interrupts_the_claim(monkeypatch):
     monkeypatch.setattr(games._Game, "advance", stops)
     with pytest.raises(KeyboardInterrupt):
         gan.play(TINY, True, None, False)
+
+
+def test_bars_begin_in_the_line_they_are_told(tmp_path, monkeypatch):
+    """The lines above are the caller's and that of the other long claim."""
+    jobs = []
+
+    class Ended:
+        returncode = 0
+
+        def __init__(self, command, **options):
+            job = json.loads(command[-1])
+            jobs.append((job["progress"], job["position"]))
+            games.train(games.Settings(**job["settings"]), folder=job["folder"])
+
+        def poll(self):
+            return self.returncode
+
+        def communicate(self):
+            return "", ""
+
+    monkeypatch.setattr(gan_processes.subprocess, "Popen", Ended)
+    several = TINY.games()[:3]
+    gan_processes.together(several, folder=tmp_path, workers=2, progress=True, position=2)
+    assert sorted(jobs) == [(True, 2), (True, 2), (True, 3)]
+    with pytest.raises(ValueError, match=r"^position must be an integer of at least 0, got -1$"):
+        gan_processes.together(several, position=-1)
 
 
 def test_the_plans_are_what_they_say():

@@ -2,7 +2,7 @@
 
 import pkgutil
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -14,11 +14,11 @@ from sphinx.util.docutils import SphinxDirective
 class Claims(SphinxDirective):
     """`claims`: those of the paper.
 
-    With the option `beyond`: those that go on from it. With `modules`: the reference of their modules; with `others`:
-    that of all other modules of `dynsim.paper`.
+    With the option `beyond`: those that go on from it. With `modules`: the reference of their modules; with
+    `others`: that of all other modules of `dynsim.paper`.
     """
 
-    option_spec = {name: directives.flag for name in ("beyond", "modules", "others")}
+    option_spec: ClassVar = {name: directives.flag for name in ("beyond", "modules", "others")}
 
     def run(self) -> list[nodes.Node]:
         """A definition list, or a section a module."""

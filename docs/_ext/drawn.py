@@ -1,11 +1,11 @@
 """A directive whose code draws: it must leave a matplotlib Figure in `figure`, which is shown in its place.
 
-On the repository's host the code itself is seen. The picture is made anew with every build, so it cannot be older than
-the code it is drawn by.
+On the repository's host the code itself is seen. The picture is made anew with every build, so it cannot be older
+than the code it is drawn by.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -27,7 +27,7 @@ class Drawn(SphinxDirective):
 
     has_content = True
     required_arguments = 1
-    option_spec = {"alt": directives.unchanged_required}
+    option_spec: ClassVar = {"alt": directives.unchanged_required}
 
     def run(self) -> list[nodes.Node]:
         """Draw, keep the picture, and show it."""

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 _FENCE = re.compile(r"^```(?P<kind>pycon|console)\n(?P<body>.*?)^```$", re.DOTALL | re.MULTILINE)
-_DRAWN = re.compile(r"^```\{drawn\} (?P<name>\S+)\n(?P<options>(?::.*\n)*)\n*(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE)
+_DRAWN = re.compile(r"^```\{drawn\} (?P<name>\S+)\n(?::[^\n]*\n)*(?P<code>.*?)^```$", re.DOTALL | re.MULTILINE)
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.]*\w)")
 #: Numbers below this are those of round-off, which machines do not share.
 _NOISE = 1e-6
@@ -37,7 +37,7 @@ def _last_digit(number: str) -> float:
 
 
 def session(text: str, name: str) -> doctest.DocTest:
-    """All sessions of a page as one, in which names go on living; a blank line in an output is one of the output."""
+    """All sessions of a page as one, in which names go on living; a blank line within an output belongs to it."""
     kept: list[str] = []
     end = 0
     for match in _FENCE.finditer(text):
@@ -107,7 +107,8 @@ def _example(example: doctest.Example, space: dict[str, object]) -> str:
         with contextlib.redirect_stdout(out):
             exec(compile(example.source, "example", "single"), space)
     except Exception as error:
-        out.write(f"Traceback (most recent call last):\n    ...\n{type(error).__module__}.{type(error).__name__}: {error}\n")
+        name = f"{type(error).__module__}.{type(error).__name__}"
+        out.write(f"Traceback (most recent call last):\n    ...\n{name}: {error}\n")
     return shown + out.getvalue()
 
 

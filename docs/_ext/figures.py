@@ -1,4 +1,4 @@
-"""What sphinx-gallery is told: how scripts are called, in which order they stand, and how their figures are kept."""
+"""What sphinx-gallery is told: how scripts are called, in which order they stand, how their figures are kept."""
 
 from pathlib import Path
 from typing import Any

@@ -52,9 +52,8 @@ class Page(HTMLParser):
         self._style = tag == "style"
         if tag == "img" and "alt" not in given:
             self.silent.append(given.get("src", ""))
-        if tag in ("a", "area") and "href" in given:
-            self.references.append(Reference(given["href"], False))
-        elif tag == "link" and set(given.get("rel", "").split()) & _RELATIONS and "href" in given:
+        leads = tag in ("a", "area") or (tag == "link" and set(given.get("rel", "").split()) & _RELATIONS)
+        if leads and "href" in given:
             self.references.append(Reference(given["href"], False))
         else:
             for name in _LOADED.get(tag, ()):

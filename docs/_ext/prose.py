@@ -20,8 +20,8 @@ def pages_of(folder: Path) -> dict[Path, str]:
 def escaped(lines: list[str]) -> list[str]:
     """Docstrings are prose and formulas: |x| is a length, * a product, u_ a letter; nothing of it is markup.
 
-    Code in `backticks` and examples (from >>> to the next empty line) stay as they are, and what is indented after an
-    empty line is shown as it stands.
+    Code in `backticks` and examples (from >>> to the next empty line) stay as they are, and what is indented after
+    an empty line is shown as it stands.
     """
     out: list[str] = []
     # The indentation of the text around a block that is shown as it stands; None outside of one.

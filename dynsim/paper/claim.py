@@ -91,7 +91,7 @@ class Result:
     >>> found.standing
     <Standing.AGREES: 'AGREES'>
     >>> found.decisive.what
-    'closed form, class -1: logit at t = 60'
+    'closed form, class -1: logit at t = 13.05, where they differ most'
     """
 
     name: str

@@ -22,6 +22,8 @@ DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), "-")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 TIME = "t = lr x step"
 FLOOR = "floor"
+#: So few differences are marked one by one.
+_FEW = 20
 #: The limits of a panel in which nothing is left.
 _NOTHING = (1e-17, 1e-14)
 #: The y axis of a panel of differences.
@@ -59,17 +61,15 @@ def difference(ax: Axes, x: ArrayLike, off: ArrayLike, k: int, floor: ArrayLike 
         # Set by hand, as autoscaling warns where nothing is positive.
         ax.set_ylim(*_NOTHING)
         ax.set_yscale("log", nonpositive="mask")
-    ax.plot(x, np.abs(np.asarray(off, dtype=float)), color=SERIES[k], linestyle=DASHES[k], linewidth=1.2)
+    size = np.abs(np.asarray(off, dtype=float))
+    few: dict[str, Any] = {"marker": MARKERS[k], "markersize": 3.5, "markerfacecolor": "none"}
+    ax.plot(x, size, color=SERIES[k], linestyle=DASHES[k], linewidth=1.2, **(few if len(size) <= _FEW else {}))
     if floor is not None:
         named = any(line.get_label() == FLOOR for line in ax.lines)
         style: dict[str, Any] = {"linestyle": (0, (1, 2.5)), "linewidth": 1.2, "label": None if named else FLOOR}
         # Darker, as the step size may explain all of a difference: then one lies on the other.
         ax.plot(x, np.broadcast_to(floor, np.shape(x)), color=_dark(SERIES[k]), **style)
     _span(ax)
-
-
-def _nothing(value: float, place: int | None = None) -> str:
-    return ""
 
 
 def _dark(colour: str) -> tuple[float, ...]:
@@ -92,7 +92,7 @@ def _span(ax: Axes) -> None:
     high = max(float(np.max(values)) for values in sizes if len(values))
     # Two decades at least, of which the ends are numbered and nothing in between.
     ax.set_ylim(min(low, 0.04 * high) / 2.0, 2.0 * high)
-    ax.yaxis.set_minor_formatter(_nothing)
+    ax.yaxis.set_minor_formatter("")
 
 
 def logits_apart(ax: Axes, found: Comparison, k: int, point: int = 0) -> None:

@@ -46,7 +46,7 @@ ERRATA = (
         "Fig. 6",
         "plots sigma(lambda L + 0.1 (1 - lambda) sqrt(L)), which is Thm D.2 from alpha0 = beta0 = .1 with "
         "sqrt(L) in place of z*: neither the solution nor a bound",
-        "labelled as what it is (`dynsim.paper.starvation.figure_6`)",
+        "labelled as what it is (`dynsim.paper.figure_6.figure_6`)",
     ),
     Erratum(
         "App. D, Figs 6 and 10",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -13,11 +14,12 @@ from dynsim.checks import Floats
 from dynsim.paper import drawing
 from dynsim.paper.claim import Line, Result, row
 from dynsim.paper.setting import Experiment, experiment
-from dynsim.paper.timing import halved, map_of
+from dynsim.paper.timing import halved, maps
 from dynsim.theory import modes, shape
 from dynsim.trajectory import Trajectory
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NAME = "inflection"
@@ -25,6 +27,11 @@ SOURCE = "Sec. 3.2 (v2)"
 STATEMENT = (
     "The confidence of a balanced class that starts below it has one inflection, at P = .70855, whatever the norm, "
     "the frequency and the start."
+)
+SETTING = (
+    "Paper: the sigmoidal shape in words, and no experiment. Here nine pairs of classes, |x| = .5, 1, 2 with p = "
+    ".2, .5, .8, one balanced unit a class from u0 = .01 on antipodal inputs, rng 0; full-batch gradient "
+    "descent, lr = .02 (--quick: .08) and half and a quarter of it, until kappa t = 8."
 )
 NORMS, FREQUENCIES = (0.5, 1.0, 2.0), (0.2, 0.5, 0.8)
 INITIAL = 1e-2
@@ -66,7 +73,7 @@ class Measured(NamedTuple):
     rounding: Floats
 
 
-def measured(run: Trajectory) -> Measured:
+def measured(run: Trajectory, *, rising: bool = False) -> Measured:
     """Where the second difference of P over the steps changes its sign for the last time, for each point.
 
     Second differences d are taken at every step and their zero is read off a chord, and so is P there. The first
@@ -77,6 +84,8 @@ def measured(run: Trajectory) -> Measured:
     ----------
     run : Trajectory
         Recorded at every step, with two classes.
+    rising : bool, optional
+        Where it becomes positive, instead of where it stops to be.
 
     Raises
     ------
@@ -84,7 +93,7 @@ def measured(run: Trajectory) -> Measured:
         If a point has no inflection in the run, or none with two steps on both sides.
     """
     P = run.confidence
-    d = np.diff(P, 2, axis=0)
+    d = np.diff(P, 2, axis=0) * (-1.0 if rising else 1.0)
     turns = (d[1:-2] > 0.0) & (d[2:-1] <= 0.0)
     if not np.all(turns.any(axis=0)):
         raise ValueError("run must reach the inflection of every point, and go on for two steps")
@@ -125,18 +134,29 @@ def shifted(lr_rate: float) -> float:
     return P + d1 * (0.5 * lr_rate) * h * slope / bend
 
 
+class Seen(NamedTuple):
+    """A network, the exact map for it at any step size, where P has its inflection, how far lr may move that."""
+
+    made: Experiment
+    path: Callable[[float], Trajectory]
+    confidence: float
+    floor: float
+
+
 def reproduce(quick: bool = False) -> Result:
     """Three norms with three frequencies each."""
-    lr = 0.05 if quick else 0.02
+    lr = 0.08 if quick else 0.02
     lines: list[Line] = []
-    parameters, runs = {}, []
+    parameters, seen = {}, []
     for norm in NORMS:
         for p in FREQUENCIES:
             made = _trained(norm, p, lr)
-            lines += _lines(made, norm, p)
+            path = maps(made)
+            found, floor = _lines(made, path, norm, p)
+            lines += found
             parameters[f"norm {norm:g}, frequency {p:g}"] = made.parameters
-            runs.append((norm, p, made.run))
-    return Result(NAME, SOURCE, STATEMENT, tuple(lines), parameters, (), _figure(runs, lr))
+            seen.append(Seen(made, path, found[1].measured, floor))
+    return Result(NAME, SOURCE, STATEMENT, tuple(lines), parameters, (), _figure(seen, lr))
 
 
 def _trained(norm: float, p: float, lr: float) -> Experiment:
@@ -145,19 +165,22 @@ def _trained(norm: float, p: float, lr: float) -> Experiment:
     return experiment(hidden=2, lr=lr, until=until, norms=(norm, norm), frequencies=(p, p), initial=INITIAL)
 
 
-def _lines(made: Experiment, norm: float, p: float) -> list[Line]:
-    """The flow's number beside the networks' as lr -> 0, and what the step size makes of it."""
+def _lines(
+    made: Experiment, path: Callable[[float], Trajectory], norm: float, p: float
+) -> tuple[list[Line], float]:
+    """The flow's number beside the networks' as lr -> 0, and what the step size makes of it; how much it may do."""
     lr, found, what = float(made.run.lr), measured(made.run), f"|x| = {norm:g}, p = {p:g}: P at the inflection"
     seen, rounding = float(found.confidence[0]), float(found.rounding[0])
     effect = halved(lambda step: _read(_trained(norm, p, step).run), lr)
     # A rounding enters with the weights of a chord's error, and is 4 and 16 times larger at lr/2 and lr/4.
     floor = float(effect.rest) + (1.0 + 6.0 * 4.0 + 8.0 * 16.0) / 3.0 * rounding
     limit, predicted = seen - float(effect.shift), float(shape.inflection(2).confidence)
-    second = _second_order(made, lr) + rounding
-    return [
+    second = _second_order(path, lr) + rounding
+    lines = [
         row(f"{what}, networks extrapolated to lr -> 0", predicted, limit, floor),
         row(f"{what}, to first order in lr = {lr:g}", shifted(lr * p * norm), seen, second),
     ]
+    return lines, abs(float(effect.shift)) + floor
 
 
 def _read(run: Trajectory) -> tuple[Floats, Floats]:
@@ -165,39 +188,80 @@ def _read(run: Trajectory) -> tuple[Floats, Floats]:
     return found.confidence[0], found.chord[0]
 
 
-def _second_order(made: Experiment, lr: float) -> float:
+def _second_order(path: Callable[[float], Trajectory], lr: float) -> float:
     """What is left beyond the first order in lr, from the exact map at lr, lr/2 and lr/4.
 
     With P = P* + a lr + b lr^2, b lr^2 = (8/3) (P(lr) - 3 P(lr/2) + 2 P(lr/4)); twice that, for the third order.
     """
-    values, chords = zip(*(_read(map_of(made, lr / 2**j)) for j in range(3)), strict=True)
+    values, chords = zip(*(_read(path(lr / 2**j)) for j in range(3)), strict=True)
     bend = values[0] - 3.0 * values[1] + 2.0 * values[2]
     reading = chords[0] + 3.0 * chords[1] + 2.0 * chords[2]
     return float(2.0 * (8.0 / 3.0) * np.abs(bend) + (8.0 / 3.0) * reading)
 
 
-def _figure(runs: list[tuple[float, float, Trajectory]], lr: float) -> Figure:
+def bends(run: Trajectory, rate: float, level: Floats) -> tuple[Floats, Floats]:
+    """P''/kappa^2 of class +1 where P is at some levels, and how far that may be off, both of the shape of `level`.
+
+    From second differences over the steps, read off chords between two of them: that costs an eighth of the second
+    differences of both numbers, here twice that; and the roundings of a second difference.
+    """
+    lr, P = float(run.time[1] - run.time[0]), run.confidence[:, 0]
+    bend, inner = np.diff(P, 2), P[1:-1]
+    d = bend / (lr * rate) ** 2
+    i = np.clip(np.searchsorted(inner, level), 2, len(d) - 2)
+    slope = np.abs((d[i] - d[i - 1]) / (inner[i] - inner[i - 1]))
+    turn = np.abs(np.diff(d, 2))
+    off = np.maximum(turn[i - 2], turn[i - 1]) + slope * np.maximum(np.abs(bend[i - 1]), np.abs(bend[i]))
+    return np.interp(level, inner, d), 0.25 * off + _UNITS / (lr * rate) ** 2
+
+
+def bends_apart(
+    ax: Axes, made: Experiment, path: Callable[[float], Trajectory], said: Callable[[Floats], Floats], k: int
+) -> None:
+    """The difference of P''/kappa^2 by the theory, a function of P, and by a network, as that of curve number k.
+
+    `path` is the exact map for the network at any step size, of which the floor is made.
+    """
+    lr, rate, P = float(made.run.lr), float(made.data.rate(1)), made.run.confidence[:, 0]
+    level = np.linspace(P[4], P[-5], 60)
+    effect = halved(lambda step: bends(path(step), rate, level), lr)
+    floor = np.abs(effect.shift) + effect.rest
+    drawing.difference(ax, level, said(level) - bends(made.run, rate, level)[0], k, floor)
+
+
+def _at(P: Floats) -> Floats:
+    return curvature(np.asarray(special.logit(P)))
+
+
+def _figure(seen: list[Seen], lr: float) -> Figure:
     title = f"Section 3.2: P(t) of nine classes, u0 = {INITIAL:g}, lr = {lr:g}"
-    figure, (left, right) = drawing.panels(2, title, height=4.2)
+    figure, (left, right), below = drawing.pairs(2, title, width=4.8, height=6.4)
     value = float(shape.inflection(2).confidence)
-    u = modes.logit(np.geomspace(0.1, 8.0, 400), initial=INITIAL, rate=1.0)
-    right.plot(special.expit(u), curvature(u), color="black", linewidth=1.0, label="theory")
-    for norm, p, run in runs:
-        k, rate = NORMS.index(norm), norm * p
-        P, first = run.confidence[:, 0], p == FREQUENCIES[0]
-        said = special.expit(modes.logit(run.time, initial=INITIAL, rate=rate))
-        drawing.theory(left, run.time, said, k, f"theory, |x| = {norm:g}" if first else None)
-        found = float(measured(run).confidence[0])
-        words = ("network, inflection", f"networks, |x| = {norm:g}") if first else (None, None)
-        drawing.marks(left, np.interp(found, P, run.time), found, k, label=words[0])
-        drawing.network(right, P[1:-1], np.diff(P, 2) / (lr * rate) ** 2, k, label=words[1])
+    P = special.expit(modes.logit(np.geomspace(0.1, 8.0, 400), initial=INITIAL, rate=1.0))
+    right.plot(P, _at(P), color="black", linewidth=1.0, label="theory")
+    for k, norm in enumerate(NORMS):
+        own = seen[len(FREQUENCIES) * k :][: len(FREQUENCIES)]
+        for one in own:
+            time, rate = one.made.run.time, float(one.made.data.rate(1))
+            said = special.expit(modes.logit(time, initial=INITIAL, rate=rate))
+            drawing.theory(left, time, said, k, f"theory, |x| = {norm:g}" if one is own[0] else None)
+        found = np.array([one.confidence for one in own])
+        there = [np.interp(one.confidence, one.made.run.confidence[:, 0], one.made.run.time) for one in own]
+        drawing.marks(left, there, found, k, label="network, inflection")
+        drawing.difference(below[0], there, value - found, k, [one.floor for one in own])
+        made, path = own[len(own) // 2][:2]
+        P, rate = made.run.confidence[:, 0], float(made.data.rate(1))
+        drawing.network(right, P[1:-1], np.diff(P, 2) / (lr * rate) ** 2, k, label=f"network, |x| = {norm:g}")
+        bends_apart(below[1], made, path, _at, k)
     left.axhline(value, color="0.6", linewidth=0.8)
     right.axhline(0.0, color="0.6", linewidth=0.8)
     right.axvline(value, color="0.6", linewidth=0.8)
     right.annotate(f"P = {value:.5f}", (value, 0.0), (6, 6), textcoords="offset points", fontsize="small")
     drawing.ticks(left, [1, 3, 10, 30, 80])
     left.set_xlim(left=1.0)
-    drawing.finish(left, drawing.TIME, f"confidence P, p = {', '.join(f'{f:g}' for f in FREQUENCIES)}")
-    drawing.finish(right, "confidence P", "P'' / kappa^2", " ")
+    drawing.finish(left, "", f"confidence P, p = {', '.join(f'{f:g}' for f in FREQUENCIES)}")
+    drawing.finish(right, "", f"P'' / kappa^2, networks with p = {FREQUENCIES[1]:g}", " ")
+    drawing.finish(below[0], drawing.TIME, "P at the inflection:\n" + drawing.APART)
+    drawing.finish(below[1], "confidence P", "|theory - network|")
     drawing.legend_below(left, "", 3)
     return figure

@@ -126,8 +126,8 @@ def limit_lines(imbalance: float, step: float) -> list[Line]:
 def order_line(step: float) -> Line:
     """With which power of 1/C the difference falls, from C = 16 and 64.
 
-    The next term of the difference is smaller by another 1/C^2: what it does to the power falls by 16 from C = 4 and
-    16 to C = 16 and 64, so that it is 1/15 of the change. The floor is twice that, and the step size.
+    The next term of the difference is smaller by another 1/C^2: what it does to the power falls by 16 from C = 4
+    and 16 to C = 16 and 64, so that it is 1/15 of the change. The floor is twice that, and the step size.
     """
     found = [at(C, LOOKS[1:2], step) for C in (4.0, 16.0, 64.0)]
     off = np.array([one.value[0] for one in found]) - limit(LOOKS[1])
@@ -156,6 +156,9 @@ def single_layer(step: float) -> list[Line]:
 
 # ---- the figure --------------------------------------------------------------------------------------------
 
+#: Dotted are the floors.
+_STYLES = (0, 1, 2, 4)
+
 
 def _figure(chosen: tuple[float, ...], step: float) -> Figure:
     title = f"The lazy limit, u0 = {INITIAL:g}; line: Wright's function; marks: networks, lr C = {step:g}"
@@ -172,7 +175,7 @@ def _in_time(ax: Axes, below: Axes, chosen: tuple[float, ...], step: float) -> N
     s = np.geomspace(unit, END, 300)
     ax.plot(s, limit(s), color="black", linewidth=1.4, label="limit")
     looks = unit * np.unique(np.rint(np.geomspace(1.0, END / unit, 40)).astype(int))
-    for k, C in enumerate(shown):
+    for k, C in zip(_STYLES, shown, strict=True):
         found, said = at(C, looks, step), limit(looks)
         drawing.marks(ax, looks[::2], found.value[::2], k, label=f"C = {C:g}")
         drawing.difference(below, looks, said - found.value, k, correction(looks, C) + found.floor)
@@ -191,5 +194,7 @@ def _in_imbalance(ax: Axes, below: Axes, chosen: tuple[float, ...], step: float)
         drawing.marks(ax, C, value, k)
         drawing.difference(below, C, limit(s) - value, k, correction(s, C) + floor)
     drawing.ticks(ax, C)
+    # Between the curves there is room, and above them too.
+    ax.set_ylim(0.0, 10.5)
     drawing.finish(ax, "", "logit u of class +1", "lines: limit")
     drawing.finish(below, "imbalance C", drawing.APART)

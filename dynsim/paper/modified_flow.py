@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,6 +20,11 @@ SOURCE = "beyond the paper: docs/theory.md, section 9"
 STATEMENT = (
     "Gradient descent follows du/dt = 2 kappa u g [1 - (lr kappa/2)(g + 2 u g')] with an error of order lr^2, "
     "where that of the flow is of order lr: a halved lr leaves a quarter of it, not half."
+)
+SETTING = (
+    "Not in the paper. Two antipodal inputs, |x| = 1 and 2, p = .7 and .3, two balanced units a class from u0 = "
+    ".01, rng 6; full-batch gradient descent with lr = .02, .01, .005 and .0025 (--quick: four times as much), "
+    "until t = 20."
 )
 #: The orders in lr of the two laws' errors.
 ORDERS = {"closed_form": 1.0, "modified_flow": 2.0}
@@ -69,27 +73,38 @@ def _error(made: Experiment, law: str) -> float:
     return float(np.max(np.abs(said.logits - made.run.logits[rows])))
 
 
+def orders(errors: Floats) -> Floats:
+    """log2 of the factor by which each halving of lr lowers an error, one number less than there are errors."""
+    return np.asarray(np.log2(errors[:-1] / errors[1:]))
+
+
 def _order(law: str, errors: Floats) -> Line:
-    """log2 of the factor by which the last halving of lr lowers the error.
+    """The order that the last halving of lr shows.
 
     The factor is 2^order (1 + b lr + ...): it comes closer with every halving, by half of what was left. So what is
     left is about the last change of the order, and twice that bounds it.
     """
-    orders = [float(np.log2(coarse / fine)) for coarse, fine in pairwise(errors)]
-    return row(f"{law}: order of the error in lr", ORDERS[law], orders[-1], 2.0 * abs(orders[-1] - orders[-2]))
+    found = orders(errors)
+    floor = 2.0 * abs(float(found[-1] - found[-2]))
+    return row(f"{law}: order of the error in lr", ORDERS[law], float(found[-1]), floor)
 
 
 def _figure(found: Errors) -> Figure:
     rates = found.lr
     setting = f"|x| = {NORMS[0]:g}, {NORMS[1]:g}, p = {FREQUENCIES[0]:g}, {FREQUENCIES[1]:g}, u0 = {INITIAL:g}"
     title = f"Theory - network, largest up to t = {UNTIL:g}: {setting}"
-    figure, (ax,) = drawing.panels(1, title, width=6.5, height=4.0)
+    figure, (ax,), (below,) = drawing.pairs(1, title, width=8.0, height=5.8)
     ax.set_yscale("log")
     for k, law in enumerate(ORDERS):
-        sizes = getattr(found, law)
-        slope = sizes[-1] * (rates / rates[-1]) ** ORDERS[law]
-        drawing.theory(ax, rates, slope, k, f"{law}: order {ORDERS[law]:g}")
+        sizes, order = getattr(found, law), ORDERS[law]
+        slope = sizes[-1] * (rates / rates[-1]) ** order
+        drawing.theory(ax, rates, slope, k, f"{law}: order {order:g}")
         drawing.marks(ax, rates, sizes, k)
+        seen = orders(sizes)
+        # Twice the last change, of which the first order has none.
+        floor = np.append(np.nan, 2.0 * np.abs(np.diff(seen)))
+        drawing.difference(below, rates[:-1], order - seen, k, floor)
     drawing.ticks(ax, rates)
-    drawing.finish(ax, "lr", "largest difference of the logits", "lines: slope, dots: measured")
+    drawing.finish(ax, "", "largest difference of the logits", "lines: slope, marks: measured")
+    drawing.finish(below, "lr", "|order - log2 of\nthe fall to lr/2|\n(dotted: floor)")
     return figure

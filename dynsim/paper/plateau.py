@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,12 +12,14 @@ from scipy import special
 from dynsim.checks import Floats
 from dynsim.paper import drawing
 from dynsim.paper.claim import Line, Result, row
-from dynsim.paper.inflection import measured
+from dynsim.paper.inflection import bends_apart, measured
 from dynsim.paper.setting import Experiment, experiment
-from dynsim.paper.timing import halved
+from dynsim.paper.timing import halved, maps
 from dynsim.theory import shape
+from dynsim.trajectory import Trajectory
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NAME = "plateau"
@@ -23,6 +27,11 @@ SOURCE = "beyond the paper: docs/theory.md, section 5"
 STATEMENT = (
     "The confidence of a start near 0 has a convex stretch, the plateau, if and only if C < C* = .5852, whatever "
     "the rate; it ends at the larger positive root of u/(u^2 + C^2) + 1 = 3 sigma(u)."
+)
+SETTING = (
+    "Not in the paper, which has C = 0 here. Two antipodal inputs of norm 1 with p = .5, one unit a class from "
+    "u0 = .001 with C = .2, .45, .56 and .61, rng 4; full-batch gradient descent, lr = .01 (--quick: .02) and "
+    "half and a quarter of it, until t = 12."
 )
 IMBALANCES = (0.2, 0.45, 0.56, 0.61)
 INITIAL = 1e-3
@@ -99,24 +108,54 @@ def _end(imbalance: float, lr: float) -> Line:
     return row(what, turns(imbalance).end, limit, float(effect.rest[0]))
 
 
+def curvature(P: Floats, imbalance: float) -> Floats:
+    """P''/kappa^2 at a confidence: d/du of R g^2 P, times 4 R g for (4.2) of docs/theory.md, R^2 = u^2 + C^2."""
+    u = special.logit(P)
+    square = u * u + imbalance**2
+    return np.asarray(4.0 * square * (u / square + 1.0 - 3.0 * P) * P * (1.0 - P) ** 3)
+
+
+def _turn(made: Experiment, path: Callable[[float], Trajectory], rising: bool) -> tuple[float, float]:
+    """Where the last stretch of a network begins (rising) or ends, and how much the step size may have moved it."""
+
+    def read(step: float) -> tuple[Floats, Floats]:
+        found = measured(path(step), rising=rising)
+        return found.confidence[:1], found.chord[:1] + found.rounding[:1]
+
+    effect = halved(read, float(made.run.lr))
+    seen = measured(made.run, rising=rising)
+    return float(seen.confidence[0]), float(np.abs(effect.shift[0]) + effect.rest[0])
+
+
 def _figure(made: list[Experiment], lr: float) -> Figure:
     title = f"Beyond the paper: the plateau vanishes at C* = {shape.CRITICAL_IMBALANCE:.4f} (u0 = {INITIAL:g})"
-    figure, (left, right) = drawing.panels(2, title)
+    figure, (left, right), below = drawing.pairs(2, title, width=4.8, height=6.0)
+    paths = [maps(each) for each in made]
     for k, (C, each) in enumerate(zip(IMBALANCES, made, strict=True)):
         P = each.run.confidence[1:-1, 0]
-        u = special.logit(P)
-        said = np.hypot(u, C) * (u / (u * u + C * C) + 1.0 - 3.0 * P) * np.hypot(u, C) * P * (1.0 - P) ** 3
-        drawing.theory(left, P, 4.0 * said, k, f"C = {C:g}")
+        drawing.theory(left, P, curvature(P, C), k, f"C = {C:g}")
         drawing.network(left, P, _bends(each) / _RATE**2, k)
+        bends_apart(below[0], each, paths[k], functools.partial(curvature, imbalance=C), k)
     left.axhline(0.0, color="0.6", linewidth=0.8)
-    below = np.linspace(1e-3, shape.CRITICAL_IMBALANCE, 400)
-    roots = shape.inflections(below).confidence
-    right.fill_betweenx(below, roots[:, 1], roots[:, 2], color="0.85", label="convex: the plateau")
-    for k, (level, each) in enumerate(zip(IMBALANCES, made, strict=True)):
-        P, bends = each.run.confidence[1:-1, 0], _bends(each)
-        turned = np.flatnonzero(np.diff(bends > 0.0))
-        drawing.marks(right, P[turned], np.full(len(turned), level), k)
-    right.axhline(shape.CRITICAL_IMBALANCE, color="black", linewidth=0.8, linestyle="--", label="C*")
-    drawing.finish(left, "confidence P", "P'' / kappa^2", f"lines: theory, dots: networks, lr = {lr:g}")
-    drawing.finish(right, "confidence at the inflections", "imbalance C", "marks: networks")
+    _turns_panel(right, below[1], made, paths)
+    drawing.finish(left, "", "P'' / kappa^2", f"lines: theory, marks: networks, lr = {lr:g}")
+    drawing.finish(below[0], "confidence P", drawing.APART)
     return figure
+
+
+def _turns_panel(ax: Axes, below: Axes, made: list[Experiment], paths: list[Callable[[float], Trajectory]]) -> None:
+    """Where the plateau begins and ends for every imbalance, and for the networks that have one."""
+    levels = [C for C in IMBALANCES if C < shape.CRITICAL_IMBALANCE]
+    some = [one for one in zip(IMBALANCES, made, paths, strict=True) if one[0] in levels]
+    C = np.linspace(1e-3, shape.CRITICAL_IMBALANCE, 400)
+    roots = shape.inflections(C).confidence
+    ax.fill_between(C, roots[:, 1], roots[:, 2], color="0.9")
+    for k, name in enumerate(("end", "begin")):
+        drawing.theory(ax, C, roots[:, 2 - k], k, f"the plateau {name}s")
+        seen = np.array([_turn(*one[1:], rising=k == 1) for one in some])
+        drawing.marks(ax, levels, seen[:, 0], k)
+        said = np.array([getattr(turns(level), name) for level in levels])
+        drawing.difference(below, levels, said - seen[:, 0], k, seen[:, 1])
+    ax.axvline(shape.CRITICAL_IMBALANCE, color="black", linewidth=0.8, label="C*")
+    drawing.finish(ax, "", "confidence P at the inflections", "marks: networks")
+    drawing.finish(below, "imbalance C", "|theory - network|")

@@ -108,16 +108,17 @@ def crossings(run: Trajectory, confidence: float) -> Floats:
 
 
 def logit_lines(made: Experiment, found: Comparison, what: str) -> list[Line]:
-    """A line a class: the final logit (C classes: log-odds), and the largest difference on the way."""
+    """A line a class: the logit (C classes: log-odds) where theory and network differ most, of all points and times."""
     lines = []
     for name, mask in found.groups.items():
-        point = int(np.flatnonzero(mask)[0])
-        label = found.empirical.labels[point]
-        predicted, measured = (float(label * c.logits[-1, point]) for c in (found.theory, found.empirical))
+        off = np.where(mask, np.abs(found.theory.logits - found.empirical.logits), -1.0)
+        k, point = np.unravel_index(int(np.argmax(off)), off.shape)
+        label, time = found.empirical.labels[point], found.empirical.time[k]
+        predicted, measured = (float(label * c.logits[k, point]) for c in (found.theory, found.empirical))
         kind = "logit" if made.data.classes is None else "log-odds"
         lines.append(
             Line(
-                f"{what}, class {name}: {kind} at t = {made.run.time[-1]:g}",
+                f"{what}, class {name}: {kind} at t = {time:.4g}, where they differ most",
                 predicted,
                 measured,
                 found.sup["logit"][name],

@@ -31,6 +31,11 @@ STATEMENT = (
     "Batches of one point, one input a class: after n steps a class has been drawn K ~ Binomial(n, p/sum p) times "
     "and its logit is the exact map's after K steps, so that mean and bands of the logit are known exactly."
 )
+SETTING = (
+    "Not in the paper. Two antipodal inputs, |x| = 1 and 2, p = .7 and .3, four units a class from u0 = .05 with "
+    "C = .1, rng 0; 2,000 networks from this start, each with its own batches of one point, rng 1; lr = .02 "
+    "(--quick: .05), until t = 40 (20)."
+)
 RUNS, HIDDEN, INITIAL, IMBALANCE = 2000, 8, 0.05, 0.1
 
 
@@ -112,7 +117,7 @@ def _deviations(counts: Coverage) -> float:
 def _figure(theory: Prediction, found: Comparison, lr: float, steps: int) -> Figure:
     setting = f"|x| = {NORMS[0]:g}, {NORMS[1]:g}, p = {FREQUENCIES[0]:g}, {FREQUENCIES[1]:g}, lr = {lr:g}"
     title = f"SGD, batches of one point: the exact law and {RUNS} networks, {setting}"
-    figure, (left, right) = drawing.panels(2, title)
+    figure, (left, right), below = drawing.pairs(2, title, width=4.8, height=6.0)
     said = _bands(theory, np.arange(0.0, steps + 1.0, max(1, steps // 400)))
     run = found.empirical
     for k, label in enumerate(LABELS):
@@ -121,24 +126,42 @@ def _figure(theory: Prediction, found: Comparison, lr: float, steps: int) -> Fig
         drawing.theory(left, said.time, said.median[:, k], k, f"class {label:+d}: median, band of 90 %")
         for member in range(3):
             drawing.network(left, run.time, run.margin[:, member, k], k)
-    drawing.finish(left, drawing.TIME, "logit u; marks: three networks", "exact law")
+    drawing.finish(left, "", "logit u; marks: three networks", "exact law")
     if found.coverage is not None:
-        _coverage_panel(right, found.coverage, lr)
+        _means_panel(below[0], theory, found, found.coverage)
+        _coverage_panel(right, below[1], found.coverage, lr)
     return figure
 
 
-def _coverage_panel(ax: Axes, counts: Coverage, lr: float) -> None:
-    """The share of runs inside each band of both classes, and its exact probability +- two standard deviations."""
+def _means_panel(ax: Axes, theory: Prediction, found: Comparison, counts: Coverage) -> None:
+    """How far the mean of all networks is from the law's, and so many standard errors of it as are allowed."""
+    run = found.empirical
+    said = _bands(theory, np.rint(run.time / float(run.lr)))
+    for k in range(len(LABELS)):
+        own = run.margin[1:, :, k]
+        error = own.std(axis=1, ddof=1) / np.sqrt(RUNS)
+        drawing.difference(ax, run.time[1:], said.mean[1:, k] - own.mean(axis=1), k, _deviations(counts) * error)
+    drawing.finish(ax, drawing.TIME, "|mean of the law -\nmean of networks|\n(dotted: floor)")
+
+
+def _coverage_panel(ax: Axes, below: Axes, counts: Coverage, lr: float) -> None:
+    """The share of runs inside each band of both classes, and its exact probability +- two standard deviations.
+
+    Below, for class +1, the difference, and so many standard deviations as the binomial tests allow.
+    """
     time: Floats = np.asarray(lr * counts.steps, dtype=np.float64)
     for j, level in enumerate(counts.levels.tolist()):
         for c, label in enumerate(LABELS):
             content = counts.content[:, c, j]
-            spread = 2.0 * np.sqrt(content * (1.0 - content) / counts.runs)
-            low, high = content - spread, content + spread
-            ax.fill_between(time, low, high, color=SERIES[j], linewidth=0, alpha=0.15)
+            spread = np.sqrt(content * (1.0 - content) / counts.runs)
+            ends = content - 2.0 * spread, content + 2.0 * spread
+            ax.fill_between(time, *ends, color=SERIES[j], linewidth=0, alpha=0.15)
             words = f"band of {100 * level:g} %" if c == 0 else None
             drawing.theory(ax, time, content, j, words)
             share = counts.inside[:, c, j] / counts.runs
             drawing.marks(ax, time, share, j, filled=label > 0)
+            if c == 0:
+                drawing.difference(below, time, content - share, j, _deviations(counts) * spread)
     ax.set_xscale("log")
-    drawing.finish(ax, drawing.TIME, "share of runs inside (class +1 filled)", "exact probability")
+    drawing.finish(ax, "", "share of runs inside (class +1 filled)", "exact probability")
+    drawing.finish(below, drawing.TIME, "|theory - networks|,\nclass +1")

@@ -65,12 +65,15 @@ def reasons(claim: Claim) -> list[str]:
 
 def explained(claim: Claim) -> list[str]:
     """Where the paper is inexact: its number, the right one and why; and what the experiment does not repeat."""
-    lines = [
-        f"{line['what']}: the paper {line['predicted']:.6g}, mended {line['mended']:.6g}, "
-        f"measured {line['measured']:.6g}; {line['explanation']}"
-        for line in claim["lines"]
-        if line["explanation"]
-    ]
+    said: dict[str, list[str]] = {}
+    for line in claim["lines"]:
+        if line["explanation"]:
+            paper, mended, measured = (f"{line[key]:.6g}" for key in ("predicted", "mended", "measured"))
+            words = f"{line['what']}: the paper {paper}, mended {mended}, measured {measured}"
+            said.setdefault(line["explanation"], []).append(words)
+    # One reason may explain many lines: the first is enough, the others are in the details.
+    more = " (and {} lines like it)"
+    lines = [first + more.format(len(rest)) * bool(rest) + f"; {why}" for why, (first, *rest) in said.items()]
     return [*lines, *claim["explanations"]]
 
 

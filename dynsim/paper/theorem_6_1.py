@@ -80,7 +80,7 @@ def _two_starts(lr: float) -> list[Line]:
 
 def _random(quick: bool) -> list[Line]:
     """Random starts that satisfy the assumption: none breaks the bound, by eq 8 and as networks."""
-    number, lines = 500 if quick else 4_000, []
+    number, lines = 500 if quick else 3_000, []
     for lam in FREQUENCIES:
         start = seen.random_starts(number, lam, True, 0)
         count = sum(int(np.sum(excess(start, lam, P, starvation.bound(P, lam)) > 0.0)) for P in CONFIDENCES)

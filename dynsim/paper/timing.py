@@ -44,6 +44,11 @@ def map_of(made: Experiment, lr: float) -> Trajectory:
     return exact.at(lr * np.arange(round(made.run.time[-1] / lr) + 1))
 
 
+def maps(made: Experiment) -> Callable[[float], Trajectory]:
+    """`map_of` for the experiment that does each step size once."""
+    return functools.cache(functools.partial(map_of, made))
+
+
 def delay(made: Experiment, level: float) -> Effect:
     """What the step size does to the times at which the points reach a margin, shape (n,).
 
@@ -54,13 +59,12 @@ def delay(made: Experiment, level: float) -> Effect:
 
 def delays(made: Experiment, levels: Sequence[float]) -> list[Effect]:
     """The same for several margins, from the same three paths."""
-    lr = float(made.run.lr)
-    paths = {lr / 2**j: map_of(made, lr / 2**j) for j in range(3)}
-    return [halved(functools.partial(_read, paths, level), lr) for level in levels]
+    paths = maps(made)
+    return [halved(functools.partial(_read, paths, level), float(made.run.lr)) for level in levels]
 
 
-def _read(paths: dict[float, Trajectory], level: float, lr: float) -> tuple[Floats, Floats]:
-    path = paths[lr]
+def _read(paths: Callable[[float], Trajectory], level: float, lr: float) -> tuple[Floats, Floats]:
+    path = paths(lr)
     return first_crossing(path.time, path.margin, level), chord(path, level)
 
 
