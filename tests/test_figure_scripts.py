@@ -32,10 +32,10 @@ def module_of(name):
     return importlib.import_module(f"dynsim.paper.{name}")
 
 
-def executed(path, out):
+def executed(path, *arguments):
     """The names of a script run in its quick form, and what it printed."""
     before, printed = sys.argv, io.StringIO()
-    sys.argv = [str(path), "--quick", "--out", str(out)]
+    sys.argv = [str(path), "--quick", *arguments]
     try:
         with contextlib.redirect_stdout(printed):
             names = runpy.run_path(str(path), run_name="__main__")
@@ -57,7 +57,7 @@ def test_every_claim_has_a_script():
 def drawn(request, tmp_path_factory):
     """A script's name, the names it left, what it printed, and the folder it wrote to."""
     name, out = request.param, tmp_path_factory.mktemp(request.param)
-    return name, *executed(SCRIPTS[name], out), out
+    return name, *executed(SCRIPTS[name], "--out", str(out)), out
 
 
 def test_script_draws(drawn):
@@ -113,7 +113,7 @@ def test_what_a_script_proposes_changes_its_figure(drawn, tmp_path, monkeypatch)
         path.write_text(text.replace(edit[0], f"{edit['place']} = {edit['other']}"))
         with monkeypatch.context() as kept:
             kept.setattr(module, edit["name"], getattr(module, edit["name"]))
-            other, _ = executed(path, tmp_path / edit["name"])
+            other, _ = executed(path, "--no-files")
         assert other["found"].standing in GOOD
         assert not _same(other["figure"], names["figure"])
 

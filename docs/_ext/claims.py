@@ -39,7 +39,7 @@ class Claims(SphinxDirective):
             name = pending_xref("", name, refdoc=self.env.docname, refexplicit=True, refwarn=True, **told)
         words = [nodes.paragraph("", entry.statement)]
         if entry.setting:
-            words.append(nodes.paragraph("", "", nodes.emphasis("", entry.setting)))
+            words.append(nodes.paragraph("", entry.setting, classes=["setting"]))
         head = (nodes.term("", "", name), nodes.classifier("", entry.source))
         item = nodes.definition_list_item("", *head, nodes.definition("", *words))
         self.set_source_info(item)

@@ -120,7 +120,6 @@ def _over_depth(ax: Axes, below: Axes, lr: float) -> None:
         value, floor = (np.array([getattr(one, name)[0] for one in found]) for name in ("value", "floor"))
         drawing.marks(ax, DEPTHS, value, k)
         drawing.difference(below, DEPTHS, times(confidence, DEPTHS)[:, 0] - value, k, floor)
-        drawing.marks(below, DEPTHS, np.abs(times(confidence, DEPTHS)[:, 0] - value), k)
     ax.set_yscale("log")
     drawing.ticks(ax, DEPTHS)
     # Room for the legend above the curves.

@@ -51,24 +51,28 @@ def pairs(
     return figure, list(above), list(below)
 
 
-def difference(ax: Axes, x: ArrayLike, off: ArrayLike, k: int, floor: ArrayLike | None = None) -> None:
+def difference(
+    ax: Axes, x: ArrayLike, off: ArrayLike, k: int, floor: ArrayLike | None = None, *, colour: str = ""
+) -> None:
     """How far curve number k and its network are apart, on a logarithmic axis, and above it, thin, the floor.
 
     What is exactly 0, or not finite, has no place on the axis and is left out; a panel in which nothing is left
-    says so. In a legend of the panel the floor is named once.
+    says so. In a legend of the panel the floor is named once. `colour` is for figures that have their own.
     """
     if ax.get_yscale() != "log":
         # Set by hand, as autoscaling warns where nothing is positive.
         ax.set_ylim(*_NOTHING)
         ax.set_yscale("log", nonpositive="mask")
     size = np.abs(np.asarray(off, dtype=float))
-    few: dict[str, Any] = {"marker": MARKERS[k], "markersize": 3.5, "markerfacecolor": "none"}
-    ax.plot(x, size, color=SERIES[k], linestyle=DASHES[k], linewidth=1.2, **(few if len(size) <= _FEW else {}))
+    style: dict[str, Any] = {"color": colour or SERIES[k], "linestyle": DASHES[k], "linewidth": 1.2}
+    if len(size) <= _FEW:
+        style |= {"marker": MARKERS[k], "markersize": 3.5, "markerfacecolor": "none"}
+    ax.plot(x, size, **style)
     if floor is not None:
         named = any(line.get_label() == FLOOR for line in ax.lines)
-        style: dict[str, Any] = {"linestyle": (0, (1, 2.5)), "linewidth": 1.2, "label": None if named else FLOOR}
         # Darker, as the step size may explain all of a difference: then one lies on the other.
-        ax.plot(x, np.broadcast_to(floor, np.shape(x)), color=_dark(SERIES[k]), **style)
+        style = {"color": _dark(style["color"]), "linestyle": (0, (1, 2.5)), "linewidth": 1.2}
+        ax.plot(x, np.broadcast_to(floor, np.shape(x)), label=None if named else FLOOR, **style)
     _span(ax)
 
 

@@ -26,6 +26,11 @@ STATEMENT = (
     "From small random weights, h units leave some class unlearnt for ever with probability 2^(1-h) for antipodal "
     "inputs and 2 (11/16)^h - (3/8)^h for orthogonal ones of one rate."
 )
+SETTING = (
+    "Not in the paper. Normal weights of standard deviation .01, h = 1 to 8 (--quick: 4) units, two inputs of "
+    "norm 1 at 180 and at 90 degrees, p = .5, lr = .1; 40,000 networks a width and 4,000 a scale (15,000 and "
+    "1,500), rng 0 and 1 with the width, trained until their signs decide, at most 20,000 (5,000) steps."
+)
 HIDDEN = np.arange(1, 9)
 #: Small enough for units to choose before they feel each other.
 SCALE = 0.01
@@ -33,7 +38,7 @@ SCALE = 0.01
 SCALES, WIDTH = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0), 4
 #: A right formula fails one row in a thousand.
 LEVEL = 0.999
-_LR, _MOST, _FREQUENCY = 0.1, 20_000, 0.5
+_LR, MOST, _FREQUENCY = 0.1, 20_000, 0.5
 
 
 class Curves(NamedTuple):
@@ -65,8 +70,10 @@ def curves(hidden: ArrayLike | None = None) -> Curves:
     return Curves(np.asarray(h, dtype=np.float64), *both)
 
 
-def measured(hidden: int, geometry: str, *, number: int, scale: float = SCALE, rng: int = 0) -> Measured:
-    """Train `number` networks from normal weights of a standard deviation until their fate is decided.
+def measured(
+    hidden: int, geometry: str, *, number: int, scale: float = SCALE, rng: int = 0, most: int = MOST
+) -> Measured:
+    """Train networks from normal weights of a standard deviation until their fate is decided, at most `most` steps.
 
     Examples
     --------
@@ -75,20 +82,21 @@ def measured(hidden: int, geometry: str, *, number: int, scale: float = SCALE, r
     """
     data = point_classes((1.0, 1.0), (_FREQUENCY, _FREQUENCY), angle=failure.GEOMETRIES[geometry])
     network = init.gaussian(data, hidden, scale=scale, size=number, rng=[rng, hidden])
-    found = outcomes.failures(network, data, lr=_LR, most=_MOST)
+    found = outcomes.failures(network, data, lr=_LR, most=most)
     return Measured(int(np.sum(found.failed.any(axis=-1))), int(np.sum(found.undecided)), number)
 
 
 def reproduce(quick: bool = False) -> Result:
     """Every width and geometry at a small scale; and at one width, what a larger scale does."""
-    number, widths = (30_000, HIDDEN[:4]) if quick else (200_000, HIDDEN)
+    number, widths, most = (15_000, HIDDEN[:4], 5_000) if quick else (40_000, HIDDEN, MOST)
     said = curves(widths)
     lines, seen = [], {}
     for geometry, predicted in (("antipodal", said.antipodal), ("orthogonal", said.orthogonal)):
         seen[geometry] = [measured(h, geometry, number=number) for h in widths.tolist()]
         for h, p, found in zip(widths.tolist(), predicted.tolist(), seen[geometry], strict=True):
             lines.append(_line(f"{geometry}, h = {h}, scale {SCALE:g}", p, found))
-    trend = {g: [measured(WIDTH, g, number=number // 10, scale=s, rng=1) for s in SCALES] for g in seen}
+    few: dict[str, Any] = {"number": number // 10, "rng": 1, "most": most}
+    trend = {g: [measured(WIDTH, g, scale=s, **few) for s in SCALES] for g in seen}
     (p,) = curves([WIDTH]).antipodal.tolist()
     lines += [
         _line(f"antipodal, h = {WIDTH}, scale {scale:g}", p, found)
@@ -97,14 +105,14 @@ def reproduce(quick: bool = False) -> Result:
     ]
     parameters = {
         "norms": [1.0, 1.0], "frequencies": [_FREQUENCY] * 2, "loss": "cross_entropy", "lr": _LR,
-        "most steps": _MOST, "networks": number, "networks of the second panel": number // 10,
+        "most steps": most, "networks": number, "networks of the second panel": number // 10,
         "scale": SCALE, "rng": [0, 1],
     }  # fmt: skip
     notes = (
         f"an undecided network counts as half a failure, with half a failure of floor; at larger scales a class "
-        f"that is learnt leaves its other units no pull, and they have not decided by t = {_LR * _MOST:g}",
+        f"that is learnt leaves its other units no pull, and they have not decided by t = {_LR * most:g}",
     )
-    return Result(NAME, SOURCE, STATEMENT, tuple(lines), parameters, (), _figure(seen, trend, widths), notes)
+    return Result(NAME, SOURCE, STATEMENT, tuple(lines), parameters, (), _figure(seen, trend, widths, most), notes)
 
 
 def _line(what: str, predicted: float, found: Measured) -> Line:
@@ -125,26 +133,41 @@ def _interval(probability: float, number: int) -> tuple[float, float]:
     return float(low) / number, float(high) / number
 
 
-def _figure(seen: dict[str, list[Measured]], trend: dict[str, list[Measured]], widths: ArrayLike) -> Figure:
+def _figure(
+    seen: dict[str, list[Measured]], trend: dict[str, list[Measured]], widths: ArrayLike, most: int
+) -> Figure:
     number = seen["antipodal"][0].number
-    title = f"Failed training from random weights: dots, networks, {number:,} a width; lines, theory"
-    figure, (left, right) = drawing.panels(2, title, height=4.0)
-    said, one = curves(), curves([WIDTH])
-    for k, (geometry, whole, level) in enumerate(
-        (("antipodal", said.antipodal, one.antipodal), ("orthogonal", said.orthogonal, one.orthogonal))
-    ):
-        drawing.theory(left, said.hidden, whole, k, f"{geometry}")
+    title = f"Failed training from random weights: marks, networks, {number:,} a width; lines, theory"
+    figure, (left, right), below = drawing.pairs(2, title, width=4.8, height=6.0)
+    said, one, some = curves(), curves([WIDTH]), curves(widths)
+    for k, geometry in enumerate(("antipodal", "orthogonal")):
+        drawing.theory(left, said.hidden, said[1 + k], k, geometry)
         _bars(left, widths, seen[geometry], k)
+        _apart(below[0], widths, some[1 + k], seen[geometry], k)
         ends = np.array([0.7 * SCALES[0], 1.4 * SCALES[-1]])
-        drawing.theory(right, ends, np.repeat(level, 2), k, geometry)
-        _bars(right, np.array(SCALES), trend[geometry], k)
+        drawing.theory(right, ends, np.repeat(one[1 + k], 2), k, geometry)
+        _bars(right, SCALES, trend[geometry], k)
+        _apart(below[1], SCALES, np.repeat(one[1 + k], len(SCALES)), trend[geometry], k)
     left.set_yscale("log")
     drawing.ticks(right, SCALES)
-    right.set_ylim(0.0, 0.6)
-    drawing.finish(left, "hidden units h", "probability that a class is never learnt", f"scale {SCALE:g}")
-    bars = f"h = {WIDTH}; bars: undecided at t = {_LR * _MOST:g}"
-    drawing.finish(right, "standard deviation of the initial weights", "probability", bars)
+    right.set_ylim(0.0, 0.7)
+    drawing.finish(left, "", "probability that a class is never learnt", f"scale {SCALE:g}")
+    bars = f"h = {WIDTH}, orthogonal: small scales only\nbars: undecided at t = {_LR * most:g}"
+    drawing.finish(right, "", "probability", bars)
+    drawing.finish(below[0], "hidden units h", f"networks - formula\n(dotted: {100 * LEVEL:g} %)")
+    drawing.finish(below[1], "standard deviation of the initial weights", "networks - formula")
     return figure
+
+
+def _apart(ax: Axes, x: ArrayLike, predicted: Floats, found: list[Measured], k: int) -> None:
+    """Share of failures minus the formula, and between which values chance alone leaves it; bars: undecided."""
+    ends = np.array([_interval(p, one.number) for p, one in zip(predicted.tolist(), found, strict=True)])
+    for end in ends.T:
+        ax.plot(x, end - predicted, color=SERIES[k], linestyle=(0, (1, 1 + 3 * k)), linewidth=1.2)
+    half = np.array([0.5 * one.undecided / one.number for one in found])
+    share = np.array([one.failed / one.number for one in found]) + half
+    style: dict[str, Any] = {"color": SERIES[k], "markerfacecolor": "white", "markersize": 5, "capsize": 3}
+    ax.errorbar(x, share - predicted, half, marker=drawing.MARKERS[k], linestyle="none", **style)
 
 
 def _bars(ax: Axes, x: ArrayLike, found: list[Measured], k: int) -> None:

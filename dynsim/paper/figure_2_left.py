@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from dynsim import checks, init
 from dynsim.checks import Floats
@@ -30,6 +31,11 @@ SOURCE = "Fig. 2 left, Section 3.3, A.6 (v2)"
 STATEMENT = (
     "A unit that one class drives is frozen for y = w.x <= 0, solves the task for y > -|x| z, dies in finite time "
     "below that line, and on it creeps to the logit 0 without end, whatever the loss."
+)
+SETTING = (
+    "Paper: |x| = .7, flow lines and three marked points, whose places are read off; p is not given. Here p = 1 "
+    "and the points below, one unit each, lr = .01 (--quick: .04) and half and a quarter of it; grids of 400 x "
+    "400 (--quick: 100 x 100) networks with |x| = .7, .1 and 5 and lr kappa = .1. Nothing is random."
 )
 NORM, FREQUENCY, END = 0.7, 1.0, 20.0
 #: Rows (y, z) of the marked points: one that solves, one that dies, one on the separatrix.
@@ -174,47 +180,88 @@ def _logit_line(k: int, time: float, lr: float, what: str) -> Line:
     return limit_line(f"(y, z) = ({y:g}, {z:g}), {what}: logit at t = {time:g}", predicted, measure, lr)
 
 
-def _seen(lr: float, number: int = 40) -> tuple[Floats, Floats, Floats]:
-    """time (T,), y and z (T, 3) of the three starts, trained in stages with a look at the weights after each."""
-    data = _data(NORM)
-    x = data.mean(1)
-    network = init.from_coordinates(STARTS[:, 0], STARTS[:, 1], x)
-    steps, looks = round(END / number / lr), [network]
+class Seen(NamedTuple):
+    """The starts of the figure as networks at `time`, (T,): y, z, and how much the step size may do to u; (T, 3).
+
+    drift: y^2 - \\|x\\|^2 z^2 minus its first value, and kept: how much the step size and rounding may change it.
+    """
+
+    time: Floats
+    y: Floats
+    z: Floats
+    floor: Floats
+    drift: Floats
+    kept: Floats
+
+
+def _seen(lr: float, number: int = 50) -> Seen:
+    """The three starts trained in stages, with a look at the weights after each."""
+    y, z = _looks(lr, number)
+    logit = functools.cache(lambda step: np.maximum((both := _looks(step, number))[0], 0.0) * both[1])
+    effect = halved(lambda step: (logit(step), np.zeros_like(y)), lr)
+    sizes = y**2 + (NORM * z) ** 2
+    c = y**2 - (NORM * z) ** 2
+    # A step multiplies it by 1 - e^2 (docs/theory.md, eq 6.3), with a rounding of each of the two squares.
+    steps = round(END / number / lr)
+    run = train(_starts(), _data(NORM), lr=lr, steps=number * steps, record="all")
+    u = run.logits[:-1, :, 0]
+    # A dead unit has the logit 0, and no pull.
+    e = np.where(u == 0.0, 0.0, lr * NORM * FREQUENCY * special.expit(-u))
+    change = 1.0 - np.cumprod(np.concatenate([np.ones((1, 3)), 1.0 - e**2]), axis=0)[::steps]
+    rounding = 4.0 * float(np.finfo(np.float64).eps) * (1.0 + steps * np.arange(number + 1.0)[:, None]) * sizes
+    time = lr * steps * np.arange(number + 1.0)
+    return Seen(time, y, z, np.abs(effect.shift) + effect.rest, c - c[0], np.abs(c[0]) * change + rounding)
+
+
+def _starts() -> Network:
+    return init.from_coordinates(STARTS[:, 0], STARTS[:, 1], _data(NORM).mean(1))
+
+
+def _looks(lr: float, number: int) -> tuple[Floats, Floats]:
+    """y and z, (number + 1, 3)."""
+    data, looks = _data(NORM), [_starts()]
     for _ in range(number):
-        last = train(looks[-1], data, lr=lr, steps=steps, record=2).network
+        last = train(looks[-1], data, lr=lr, steps=round(END / number / lr), record=2).network
         assert last is not None
         looks.append(last)
-    y = np.stack([look.W[:, 0] @ x for look in looks])
-    return lr * steps * np.arange(number + 1.0), y, np.stack([look.Z[:, 0] for look in looks])
+    return np.stack([look.W[:, 0] @ data.mean(1) for look in looks]), np.stack([look.Z[:, 0] for look in looks])
 
 
 def _figure(grid: Plane, lr: float) -> Figure:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11.0, 5.4), layout="constrained")
+    figure = Figure(figsize=(11.0, 7.0), layout="constrained")
     drawn = f"lines: theory, marks: networks, lr = {lr:g}"
     figure.suptitle(f"Figure 2, left: |x| = {NORM:g}, p = {FREQUENCY:g}; {drawn}")
-    axes = figure.subplot_mosaic([["plane", "logit"], ["plane", "decay"]], width_ratios=[1.15, 1.0])
+    layout: list[Any] = [["plane", "logit"], ["plane", "apart"], ["drift", "decay"]]
+    axes = figure.subplot_mosaic(layout, width_ratios=[1.1, 1.0], height_ratios=[2.6, 1.3, 1.6])
     phase_plane(norm=NORM, frequency=FREQUENCY, y=HEIGHT, z=(WIDTH[0] / NORM, WIDTH[1] / NORM), starts=STARTS,
                 outcomes=(grid.measured, grid.y, grid.z), ax=axes["plane"])  # fmt: skip
-    time, y, z = _seen(lr)
-    said, u = curves(), np.maximum(y, 0.0) * z
+    seen = _seen(lr)
+    said, at, u = curves(), curves(seen.time), np.maximum(seen.y, 0.0) * seen.z
     style: dict[str, Any] = {"markersize": 4.5, "markerfacecolor": "white", "linestyle": "none"}
     for k, words in enumerate(("solves", f"dies at t = {said.death[1]:.3f}", "on the separatrix")):
         mark = {"marker": drawing.MARKERS[k], "color": PATHS[k], **style}
-        alive = y[:, k] > 0.0
-        axes["plane"].plot(z[alive, k], y[alive, k], zorder=3.6, **mark)
+        alive = seen.y[:, k] > 0.0
+        axes["plane"].plot(seen.z[alive, k], seen.y[alive, k], zorder=3.6, **mark)
         line: dict[str, Any] = {"color": PATHS[k], "linestyle": drawing.DASHES[k], "linewidth": 1.8}
         label = f"({STARTS[k, 0]:g}, {STARTS[k, 1]:g}): {words}"
         axes["logit"].plot(said.time, said.logit[:, k], label=label, **line)
-        axes["logit"].plot(time, u[:, k], **mark)
+        axes["logit"].plot(seen.time, u[:, k], **mark)
         # On this scale a death is a line that ends, and the creeping of the separatrix one that never does.
         below = said.logit[:, k] < 0.0
         axes["decay"].plot(said.time[below], -said.logit[below, k], **line)
         below = u[:, k] < 0.0
-        axes["decay"].plot(time[below], -u[below, k], **mark)
+        axes["decay"].plot(seen.time[below], -u[below, k], **mark)
+        off = (at.logit[:, k] - u[:, k])[1:]
+        drawing.difference(axes["apart"], seen.time[1:], off, k, seen.floor[1:, k], colour=PATHS[k])
+        drift, kept = seen.drift[1:, k], seen.kept[1:, k]
+        drawing.difference(axes["drift"], seen.time[1:], drift, k, kept, colour=PATHS[k])
     axes["decay"].set_yscale("log")
-    axes["decay"].set_xlim(axes["logit"].get_xlim())
-    drawing.finish(axes["logit"], drawing.TIME, "logit u = y z", "start (y, z)")
+    for name in ("apart", "decay"):
+        axes[name].sharex(axes["logit"])
+    drawing.finish(axes["logit"], "", "logit u = y z", "start (y, z)")
+    drawing.finish(axes["apart"], "", drawing.APART)
     drawing.finish(axes["decay"], drawing.TIME, "-u, where u < 0")
+    drawing.finish(axes["drift"], drawing.TIME, "drift of\ny^2 - |x|^2 z^2\n(dotted: by lr)")
     return figure

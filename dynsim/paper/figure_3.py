@@ -1,69 +1,45 @@
-"""Figure 3 (v2): two classes that compete for one unit."""
+"""Figure 3 (v2): two classes that compete for one unit, from the three starts of the paper."""
 
 from __future__ import annotations
 
-import functools
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
 from dynsim import checks
 from dynsim.checks import Floats
-from dynsim.data import point_classes
-from dynsim.dataset import LABELS, Dataset
-from dynsim.empirical import outcomes
-from dynsim.empirical.training import train
-from dynsim.fates import Winner
-from dynsim.network import Network
+from dynsim.dataset import LABELS
 from dynsim.paper import drawing
 from dynsim.paper.claim import Line, Result, row
-from dynsim.paper.figure_2_left import death, limit_line
+from dynsim.paper.theorem_3_4 import PAPER, SHEET, looks, on_sheet
 from dynsim.paper.timing import halved
 from dynsim.sheet_plots import hyperboloid
 from dynsim.theory import competition
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NAME = "figure_3"
-SOURCE = "Fig. 3, Thm 3.4, eq 4, A.8 (v2)"
+SOURCE = "Fig. 3, eq 4 (v2)"
 STATEMENT = (
-    "A unit that two orthogonal inputs activate ends with one class; which, the separatrix of the sheet says, "
-    "which runs into a saddle. From (alpha, beta, z) = (.1, .1, .1) beta dies at t = 1.623, from (.2, .9, .2) "
-    "alpha at 2.247, from (1, 0, -1.1) alpha at 2.662 (unit norms, p = 1)."
+    "From (alpha, beta, z) = (.1, .1, .1) beta dies at t = 1.623 and class 1 keeps the unit, from (.2, .9, .2) "
+    "alpha at 2.247 and class 2 has it, from (1, 0, -1.1) alpha at 2.662 and none has (unit norms, p = 1)."
 )
-
-
-class Setting(NamedTuple):
-    """The lengths of the two inputs, and the frequencies of the classes."""
-
-    norms: tuple[float, float]
-    frequencies: tuple[float, float]
-
-    @property
-    def data(self) -> Dataset:
-        """Two orthogonal inputs; the frequencies need not sum to 1."""
-        return point_classes(self.norms, self.frequencies, angle=90)
-
-    def __str__(self) -> str:
-        return "|x| = {:g}, {:g}, p = {:g}, {:g}".format(*self.norms, *self.frequencies)
-
-
-#: That of the paper; and one in which the step size moves the separatrix, as it does not where all is equal.
-PAPER, UNEQUAL = Setting((1.0, 1.0), (1.0, 1.0)), Setting((1.0, 2.0), (0.7, 0.3))
+SETTING = (
+    "Paper: unit norms, the loss summed over both classes (p = 1), c = 1 on the left, t from 0 to 12 and these "
+    "three starts on the right. Here: the same, one unit and two inputs at a right angle, lr = .01 (--quick: .05), "
+    "lr/2 and lr/4; the trajectories on the sheet are ours."
+)
 END = 12.0
 #: Rows (alpha, beta, z).
 STARTS = np.array([[0.1, 0.1, 0.1], [0.2, 0.9, 0.2], [1.0, 0.0, -1.1]])
-#: By then the losing side of each of them is dead.
-_AFTER = 4.0
-#: The sheet that is drawn, and how far from the saddle's angle its separatrix is looked for.
-SHEET, ASIDE = 1.0, 0.4
-#: Rows (z, angle) of the trajectories drawn on the sheet, tan(angle) = (beta/\|x_2\|) / (alpha/\|x_1\|).
+#: Rows (z, angle) of the trajectories drawn on the sheet, tan(angle) = (beta/|x_2|) / (alpha/|x_1|).
 _DRAWN = np.array([[1.2, 1.2], [1.2, 1.42], [-1.2, 0.12], [-1.2, 0.5]])
-#: Starts a round of the search for the separatrix, and rounds: each keeps one of the gaps.
-_ABREAST, _ROUNDS = 33, 6
+#: How often networks are looked at: after whole steps, with either lr.
+_LOOKS = 40
 
 
 class Curves(NamedTuple):
@@ -80,12 +56,19 @@ class Curves(NamedTuple):
     death: Floats
 
 
-class Contest(NamedTuple):
-    """Who wins, by the theory and of networks; `undecidable` where the step size may decide."""
+class Seen(NamedTuple):
+    """The same of networks with some lr at `time`: alpha and beta (T, 3, 2), P (T, 3, 2).
 
-    predicted: NDArray[np.object_]
-    measured: NDArray[np.object_]
-    undecidable: NDArray[np.bool_]
+    limits: alpha, beta, and P, as lr -> 0, (T, 3, 4); rest: how far those may be off; floor: by how much the
+    networks themselves may.
+    """
+
+    time: Floats
+    sizes: Floats
+    confidence: Floats
+    limits: Floats
+    rest: Floats
+    floor: Floats
 
 
 def curves(time: ArrayLike | None = None) -> Curves:
@@ -103,42 +86,130 @@ def curves(time: ArrayLike | None = None) -> Curves:
     return Curves(t, found.alpha, found.beta, found.z, found.confidence, found.death)
 
 
-def units(starts: Floats, setting: Setting = PAPER) -> Network:
-    """One-unit networks with w.x_1 = alpha, w.x_2 = beta and output weight z: rows of `starts`, (3, ...)."""
-    W = np.stack([starts[0], starts[1]], axis=-1) / setting.norms
-    return Network((W[..., None, :], starts[2][..., None]))
+def reproduce(quick: bool = False) -> Result:
+    """alpha, beta and the confidences of the three starts, on their way until t = 12."""
+    lr = 0.05 if quick else 0.01
+    found = seen(lr)
+    at = curves(found.time)
+    lines = [line for k in range(len(STARTS)) for line in _lines(k, found, at)]
+    parameters = {
+        "norms": PAPER.norms, "frequencies": PAPER.frequencies, "lr": lr, "until": END, "starts": STARTS.tolist(),
+        "sheet": SHEET, "drawn (z, angle)": _DRAWN.tolist(),
+    }  # fmt: skip
+    return Result(NAME, SOURCE, STATEMENT, tuple(lines), parameters, (), _figure(found, at, lr))
 
 
-def contest(starts: Floats, lr: float, setting: Setting = PAPER) -> Contest:
-    """Train units from starts of shape (3, ...), rows alpha, beta and z, until one class has won each of them."""
-    clear = competition.clearance(*starts, **setting._asdict())
-    # Gradient descent moves the separatrix by lr x shift; as much again for what is of higher order in lr.
-    undecidable = np.abs(clear.height) <= 2.0 * lr * np.abs(clear.shift)
-    measured = outcomes.winner(units(starts, setting), setting.data, lr=lr)
-    return Contest(competition.winner(*starts, **setting._asdict()), measured, undecidable)
+def seen(lr: float) -> Seen:
+    """Networks with lr, lr/2 and lr/4 from the three starts."""
+    paths: dict[float, tuple[Floats, Floats]] = {}
+
+    def measure(step: float) -> tuple[Floats, Floats]:
+        time, path = looks(STARTS, step, END, _LOOKS)
+        P = special.expit(path[..., 2:] * path[..., :2] * LABELS)
+        paths[step] = time, np.concatenate([path[..., :2], P], axis=-1)
+        return paths[step][1], _late(time, path, paths[step][1], step)
+
+    effect, (time, values) = halved(measure, lr), paths[lr]
+    floor = np.abs(effect.shift) + effect.rest
+    return Seen(time, values[..., :2], values[..., 2:], values - effect.shift, effect.rest, floor)
 
 
-def contest_line(found: Contest, what: str) -> Line:
-    """The number of wrong winners outside the strip."""
-    wrong = (found.predicted != found.measured) & ~found.undecidable
-    inside = f"{found.predicted.size:,} units, {np.sum(found.undecidable)} of them too close to the separatrix"
-    return row(f"{what}: wrong winners of {inside}", 0.0, float(np.sum(wrong)), 0.0)
+def _late(time: Floats, path: Floats, values: Floats, lr: float) -> Floats:
+    """What it costs that a class dies at a step and not at a time, shape of `values`.
 
-
-def looks(starts: Floats, lr: float, until: float, number: int = 40) -> tuple[Floats, Floats]:
-    """time (T,) and (alpha, beta, z) (T, k, 3) of units from starts (k, 3), looked at `number` times.
-
-    w.x of a unit that is dead on x is shown as 0: the last step may have gone past.
+    The step goes past 0 by lr |z| g at most, g = 1/2, and z gains up to lr g of that which it should not: e = lr^2
+    |z|/4. From then on this is an error e in z and in what belongs to it, and one in time: e over z', with z' = w g
+    and w = w.x of the class that is left.
     """
-    data, network, seen = PAPER.data, units(starts.T), [starts]
-    steps = np.linspace(0, until / lr, number + 1).round().astype(int)
-    for stage in np.diff(steps).tolist():
-        last = train(network, data, lr=lr, steps=stage, record=2).network
-        assert last is not None
-        network = last
-        active = np.maximum(network.preactivations(data.X)[:, 0], 0.0)
-        seen.append(np.concatenate([active, network.Z], axis=-1))
-    return lr * steps, np.stack(seen)
+    out = np.zeros_like(values)
+    for k in range(path.shape[1]):
+        dead = np.any((path[:, k, :2] <= 0.0) & (path[0, k, :2] > 0.0), axis=-1)
+        if not dead.any():
+            continue
+        first = int(np.argmax(dead))
+        left, z = float(path[first, k, :2].max()), float(np.abs(path[first, k, 2]))
+        error = 0.25 * lr**2 * z
+        speed = np.abs(np.gradient(values[:, k], time, axis=0))
+        moving = left > 0.0
+        delay = error / (left * special.expit(-left * z)) if moving else 0.0
+        out[first:, k] = error + speed[first:] * delay if moving else 0.0
+    return out
+
+
+def _words(k: int) -> str:
+    return "({:g}, {:g}, {:g})".format(*STARTS[k])
+
+
+def _lines(k: int, found: Seen, said: Curves) -> list[Line]:
+    """alpha, beta and both confidences where they fit least; what is exactly the same at a time is left out."""
+    both = {
+        "alpha": said.alpha[:, k], "beta": said.beta[:, k],
+        "P of class 1": said.confidence[:, k, 0], "P of class 2": said.confidence[:, k, 1],
+    }  # fmt: skip
+    lines = []
+    for i, (name, curve) in enumerate(both.items()):
+        off, rest = np.abs(found.limits[:, k, i] - curve), found.rest[:, k, i]
+        # What the extrapolation leaves open may pass through 0 on the way: its largest value so far counts.
+        allowed = np.maximum.accumulate(rest)
+        moving = off > 0.0
+        if not moving.any():
+            continue
+        worst = int(np.argmax(np.divide(off, allowed, out=np.zeros_like(off), where=moving & (allowed > 0.0))))
+        what = f"{_words(k)}: {name} at t = {found.time[worst]:g}, where it fits least, networks as lr -> 0"
+        lines.append(row(what, float(curve[worst]), float(found.limits[worst, k, i]), float(allowed[worst])))
+    return lines
+
+
+# ---- the figure --------------------------------------------------------------------------------------------
+
+
+def _figure(found: Seen, at: Curves, lr: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12.0, 7.6), layout="constrained")
+    figure.suptitle(f"Figure 3: {PAPER}; lines: theory, marks: networks, lr = {lr:g}")
+    left, right = figure.subfigures(1, 2, width_ratios=[1.0, 1.75], squeeze=False)[0]
+    drawn = on_sheet(_DRAWN[:, 0], _DRAWN[:, 1])
+    trained = [evenly(path) for path in np.moveaxis(looks(drawn, lr, END, 60)[1], 1, 0)]
+    sheet = left.add_subplot(projection="3d")
+    hyperboloid(SHEET, **PAPER._asdict(), starts=drawn, trained=trained, ax=sheet)
+    # Else there is no room for the name of the vertical axis.
+    sheet.set_box_aspect((1.0, 1.0, 0.9), zoom=0.84)
+    sheet.set_title(f"sheet c = {SHEET:g}", y=1.05, fontsize="medium")
+    axes = right.subplots(4, len(STARTS), sharex=True, height_ratios=[3.0, 1.4, 3.0, 1.4])
+    # Curves are comparable from start to start, what is left of them is not.
+    for level in axes[::2]:
+        for ax in level[1:]:
+            ax.sharey(level[0])
+    said = curves()
+    for k, column in enumerate(axes.T):
+        _start(column, k, found, said, at)
+    return figure
+
+
+def _start(axes: list[Axes], k: int, found: Seen, said: Curves, at: Curves) -> None:
+    """alpha and beta, and the confidences, of one start, with a panel of differences beneath each."""
+    for i, name in enumerate(("alpha", "beta")):
+        pairs = (
+            ((said.alpha, said.beta)[i][:, k], (at.alpha, at.beta)[i][:, k], found.sizes[:, k, i], name),
+            (said.confidence[:, k, i], at.confidence[:, k, i], found.confidence[:, k, i], f"class {i + 1}"),
+        )
+        for j, (line, there, network, label) in enumerate(pairs):
+            drawing.theory(axes[2 * j], said.time, line, i, label)
+            drawing.network(axes[2 * j], found.time, network, i)
+            # At the start nothing has happened yet.
+            floor = found.floor[1:, k, 2 * j + i]
+            drawing.difference(axes[2 * j + 1], found.time[1:], (there - network)[1:], i, floor)
+    # The class that dies last on the way: the other one may have had no part in the unit from the beginning.
+    side = int(np.argmax(np.where(np.isfinite(said.death[k]), said.death[k], -1.0)))
+    axes[0].axvline(said.death[k, side], color="0.5", linewidth=0.8, linestyle=":")
+    event = f"{('alpha', 'beta')[side]} dies at {said.death[k, side]:.3f}"
+    axes[0].set_title(f"{_words(k)}:\n{event}", fontsize="small")
+    first = k == 0
+    drawing.finish(axes[0], "", "alpha, beta" if first else "", " " if first else "")
+    drawing.finish(axes[1], "", drawing.APART if first else "")
+    drawing.finish(axes[2], "", "confidence P" if first else "", " " if first else "")
+    drawing.finish(axes[3], drawing.TIME, "|theory - network|" if first else "")
 
 
 def evenly(path: Floats, number: int = 25) -> Floats:
@@ -146,151 +217,3 @@ def evenly(path: Floats, number: int = 25) -> Floats:
     length = np.append(0.0, np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1)))
     rows = np.unique(np.searchsorted(length, np.linspace(0.0, length[-1], number)).clip(0, len(path) - 1))
     return np.asarray(path[rows])
-
-
-def on_sheet(z: ArrayLike, angle: ArrayLike, c: float = SHEET, norms: tuple[float, float] = PAPER.norms) -> Floats:
-    """(alpha, beta, z) on the last axis, with tan(angle) = (beta/\\|x_2\\|) / (alpha/\\|x_1\\|)."""
-    height, direction = np.broadcast_arrays(np.asarray(z, dtype=np.float64), np.asarray(angle, dtype=np.float64))
-    radius = np.sqrt(c + height**2)
-    return np.stack([norms[0] * radius * np.cos(direction), norms[1] * radius * np.sin(direction), height], axis=-1)
-
-
-def reproduce(quick: bool = False) -> Result:
-    """Deaths, invariants, the separatrix and its saddle, and winners of random starts."""
-    number, lr = (1_000, 0.04) if quick else (10_000, 0.01)
-    lines = [_death_line(k, lr) for k in range(len(STARTS))]
-    lines += [_invariant_line(k, lr) for k in range(len(STARTS))]
-    lines += [*_separatrix_lines(PAPER, lr), *_saddle_lines(lr), *_separatrix_lines(UNEQUAL, lr)]
-    high = np.array([1.5, 1.5, 3.0])[:, None]
-    starts = high * np.random.default_rng(0).random((3, number)) - [[0.0], [0.0], [1.5]]
-    lines += [contest_line(contest(starts, lr, each), f"{each}, random starts") for each in (PAPER, UNEQUAL)]
-    parameters = {
-        "norms": PAPER.norms, "frequencies": PAPER.frequencies, "lr": lr, "until": END, "starts": STARTS.tolist(),
-        "other norms": UNEQUAL.norms, "other frequencies": UNEQUAL.frequencies, "sheet": SHEET,
-        "random starts": number, "alpha, beta": [0.0, 1.5], "z": [-1.5, 1.5], "rng": 0,
-    }  # fmt: skip
-    return Result(NAME, SOURCE, STATEMENT, tuple(lines), parameters, (), _figure(lr))
-
-
-def _words(k: int) -> str:
-    return "({:g}, {:g}, {:g})".format(*STARTS[k])
-
-
-def _loses(k: int) -> int:
-    """Which of alpha (0) and beta (1) start k loses on the way."""
-    lost = curves([0.0]).death[k]
-    return int(np.argmax(np.where(np.isfinite(lost), lost, -1.0)))
-
-
-def _death_line(k: int, lr: float) -> Line:
-    """When the losing side dies, networks extrapolated to lr -> 0."""
-    side, data, network = _loses(k), PAPER.data, units(STARTS[k])
-    what = f"{_words(k)}: t at which {('alpha', 'beta')[side]} dies"
-    predicted = float(curves([0.0]).death[k, side])
-    return limit_line(what, predicted, lambda step: death(network, data, LABELS[side], lr=step, until=_AFTER), lr)
-
-
-def _invariant_line(k: int, lr: float) -> Line:
-    """The invariant at the end, networks extrapolated to lr -> 0."""
-
-    def measure(step: float) -> tuple[Floats, Floats]:
-        end = train(units(STARTS[k]), PAPER.data, lr=step, steps=round(_AFTER / step), record=2).network
-        assert end is not None
-        # A step adds terms of lr^2. Those of the class that dies end at a step, not at a time: one too many or few,
-        # of the size (lr p |x| z g)^2, where g = 1/2 at the death and |z| grows from there on.
-        reading = (0.5 * step * end.Z * PAPER.frequencies[_loses(k)] * PAPER.norms[_loses(k)]) ** 2
-        # Of the class that died alpha or beta is a little below 0, by what the last step went past.
-        sizes = end.preactivations(PAPER.data.X)[0] / PAPER.norms
-        return np.sum(sizes**2) - end.Z**2, reading
-
-    predicted = float(competition.invariant(*STARTS[k], norms=PAPER.norms))
-    return limit_line(f"{_words(k)}: the invariant at t = {_AFTER:g}", predicted, measure, lr)
-
-
-def _separatrix_lines(setting: Setting, lr: float) -> list[Line]:
-    """At which z networks of one angle on the sheet have their separatrix; where unequal, how that goes with lr."""
-    angle = _angle(setting)
-    clear = competition.clearance(*on_sheet(0.5, angle, norms=setting.norms), **setting._asdict())
-    search = functools.cache(lambda step: _search(angle, step, setting))
-
-    def slope(step: float) -> tuple[Floats, Floats]:
-        (coarse, gap), (fine, finer) = search(step), search(step / 2)
-        return 2.0 * (coarse - fine) / step, 2.0 * (gap + finer) / step
-
-    what = f"{setting}, separatrix of c = {SHEET:g} at the angle {angle:.3f}"
-    lines = [limit_line(f"{what}: z", float(0.5 - clear.height), search, lr)]
-    return lines if setting == PAPER else [*lines, limit_line(f"{what}: dz/dlr", float(clear.shift), slope, lr)]
-
-
-def _angle(setting: Setting) -> float:
-    """ASIDE from that of the saddle."""
-    spot = competition.saddle(SHEET, **setting._asdict())
-    return float(np.arctan2(spot.beta / setting.norms[1], spot.alpha / setting.norms[0])) + ASIDE
-
-
-def _search(angle: float, lr: float, setting: Setting = PAPER) -> tuple[Floats, Floats]:
-    """The z at which the winner of networks changes at an angle, and half the gap it lies in, shape (1,)."""
-    low, high = 0.0, 3.0
-    for _ in range(_ROUNDS):
-        z = np.linspace(low, high, _ABREAST)
-        starts = on_sheet(z, angle, norms=setting.norms)
-        wins = outcomes.winner(units(starts.T, setting), setting.data, lr=lr) == Winner.CLASS_1
-        first = max(1, int(np.argmax(wins)))
-        low, high = z[first - 1], z[first]
-    return np.array([0.5 * (low + high)]), np.array([0.5 * (high - low)])
-
-
-def _saddle_lines(lr: float) -> list[Line]:
-    """Where networks that start on the separatrix come to rest, before rounding and the gap drive them off."""
-    spot, angle = competition.saddle(SHEET, **PAPER._asdict()), _angle(PAPER)
-
-    def measure(step: float) -> tuple[Floats, Floats]:
-        start = on_sheet(_search(angle, step)[0], angle)
-        path = looks(start, step, 30.0, 60)[1][:, 0]
-        # At the saddle alpha = beta and z = 0.
-        off = np.abs(path[:, 0] - path[:, 1]) + np.abs(path[:, 2])
-        closest = int(np.argmin(off))
-        return path[closest, :2], np.repeat(off[closest], 2)
-
-    effect = halved(measure, lr)
-    found = measure(lr)[0] - effect.shift
-    return [
-        row(f"saddle of c = {SHEET:g}: {name} where networks from there come closest, lr -> 0", float(spot[i]),
-            float(found[i]), float(effect.rest[i]))
-        for i, name in enumerate(("alpha", "beta"))
-    ]  # fmt: skip
-
-
-def _figure(lr: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(14.0, 5.8), layout="constrained")
-    figure.suptitle(f"Figure 3: {PAPER}; lines: theory, marks: networks, lr = {lr:g}")
-    left, right = figure.subfigures(1, 2, width_ratios=[1.0, 1.5], squeeze=False)[0]
-    drawn = on_sheet(_DRAWN[:, 0], _DRAWN[:, 1])
-    seen = [evenly(path) for path in np.moveaxis(looks(drawn, lr, END, 150)[1], 1, 0)]
-    sheet = left.add_subplot(projection="3d")
-    hyperboloid(SHEET, **PAPER._asdict(), starts=drawn, trained=seen, ax=sheet)
-    sheet.set_title(f"sheet c = {SHEET:g}", y=1.05, fontsize="medium")
-    _starts(right.subplots(2, len(STARTS), sharex=True, sharey="row"), lr)
-    return figure
-
-
-def _starts(axes: NDArray[Any], lr: float) -> None:
-    """alpha and beta above, the confidences below, a column a start."""
-    said, (time, seen) = curves(), looks(STARTS, lr, END)
-    for k, (above, below) in enumerate(axes.T):
-        P = special.expit(seen[:, k, 2:] * seen[:, k, :2] * LABELS)
-        for i, name in enumerate(("alpha", "beta")):
-            drawing.theory(above, said.time, (said.alpha, said.beta)[i][:, k], i, name)
-            drawing.network(above, time, seen[:, k, i], i)
-            drawing.theory(below, said.time, said.confidence[:, k, i], i, f"class {i + 1}")
-            drawing.network(below, time, P[:, i], i)
-        side = _loses(k)
-        above.axvline(said.death[k, side], color="0.5", linewidth=0.8, linestyle=":")
-        for ax in (above, below):
-            ax.tick_params(labelleft=True)
-        event = f"{('alpha', 'beta')[side]} dies at {said.death[k, side]:.3f}"
-        above.set_title(f"{_words(k)}: {event}", fontsize="small")
-        drawing.finish(above, "", "alpha, beta", " " if k == 0 else "")
-        drawing.finish(below, drawing.TIME, "confidence P", " " if k == 0 else "")

@@ -108,10 +108,11 @@ def crossings(run: Trajectory, confidence: float) -> Floats:
 
 
 def logit_lines(made: Experiment, found: Comparison, what: str) -> list[Line]:
-    """A line a class: the logit (C classes: log-odds) where theory and network differ most, of all points and times."""
+    """A line a class: the logit (C classes: log-odds) at the point and time where the two differ most."""
     lines = []
     for name, mask in found.groups.items():
-        off = np.where(mask, np.abs(found.theory.logits - found.empirical.logits), -1.0)
+        counts = mask & np.isfinite(found.spread)
+        off = np.where(counts, np.abs(found.theory.logits - found.empirical.logits), -1.0)
         k, point = np.unravel_index(int(np.argmax(off)), off.shape)
         label, time = found.empirical.labels[point], found.empirical.time[k]
         predicted, measured = (float(label * c.logits[k, point]) for c in (found.theory, found.empirical))
