@@ -126,15 +126,19 @@ class Chromium:
         )
         return self._shot(*box)
 
-    def save(self, stem: Path) -> None:
-        """The whole page as stem.png, or where it is long as stem-1.png, stem-2.png, ..."""
+    def save(self, stem: Path) -> list[Path]:
+        """The whole page as stem.png, or where it is long as stem-1.png, stem-2.png, ...; these files."""
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        for old in [*stem.parent.glob(f"{stem.name}.png"), *stem.parent.glob(f"{stem.name}-[0-9]*.png")]:
+            old.unlink()
         size = self._tell("Page.getLayoutMetrics")["cssContentSize"]
         width, height = (float(size[side]) for side in ("width", "height"))
-        tops = np.arange(0.0, height, _PIECE)
-        for number, top in enumerate(tops.tolist(), 1):
-            path = stem.with_name(f"{stem.name}{f'-{number}' if len(tops) > 1 else ''}.png")
-            path.parent.mkdir(parents=True, exist_ok=True)
+        tops = np.arange(0.0, height, _PIECE).tolist()
+        names = [stem.name if len(tops) == 1 else f"{stem.name}-{number}" for number in range(1, len(tops) + 1)]
+        paths = [stem.with_name(f"{name}.png") for name in names]
+        for path, top in zip(paths, tops, strict=True):
             image.imsave(path, self._shot(0.0, top, width, min(_PIECE, height - top)))
+        return paths
 
     def _shot(self, x: float, y: float, width: float, height: float) -> np.ndarray:
         clip = {"x": x, "y": y, "width": width, "height": height, "scale": 1}

@@ -2,6 +2,7 @@
 
 import pytest
 from chromium import NARROW, WIDE
+from matplotlib import image
 
 #: Of these there are screenshots.
 SHOWN = ("index.html", "tutorial.html", "gallery/index.html", "gallery/figure_2.html", "claims.html")
@@ -44,6 +45,6 @@ def test_screenshots(browser, site, screenshots, name, width, scheme):
     browser.prefer(scheme)
     browser.open(site / name, width)
     stem = name.removesuffix(".html").replace("/", "-")
-    browser.save(screenshots / f"site-{stem}-{width}-{scheme}")
+    paths = browser.save(screenshots / f"site-{stem}-{width}-{scheme}")
     browser.prefer("light")
-    assert list(screenshots.glob(f"site-{stem}-{width}-{scheme}*.png"))
+    assert {image.imread(path).shape[1] for path in paths} == {width}

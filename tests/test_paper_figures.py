@@ -10,6 +10,7 @@ from dynsim.data import from_sklearn
 from dynsim.empirical.flow import flow
 from dynsim.paper import (
     appendix_a2,
+    appendix_a4,
     appendix_a7,
     appendix_c2,
     figure_2,
@@ -156,6 +157,28 @@ def test_inflection_of_the_flow_is_read_off_within_its_bound(rate, lr):
     assert found.chord[0] < 2.0 * (lr * rate) ** 2
 
 
+def test_a_stretch_that_begins_is_read_off_too():
+    """The other way round: where the second difference of -P, seen in a mirror, stops to be positive."""
+    made = setting.experiment(hidden=2, lr=0.02, until=8.0, norms=(1.0, 1.0), frequencies=(0.5, 0.5),
+                              imbalance=0.45, rng=4)  # fmt: skip
+    found = inflection.measured(made.run, rising=True)
+    begin = float(shape.inflections(0.45).confidence[1])
+    # What the step size does to it, lr kappa times something of order 1, is far more than a chord.
+    assert found.confidence[0] == pytest.approx(begin, abs=0.02 * 0.5)
+    assert found.confidence[0] < 0.55 < inflection.measured(made.run).confidence[0]
+
+
+@pytest.mark.parametrize("lr", [0.05, 0.02])
+def test_bends_are_read_within_their_bound(lr):
+    """Second differences at the very times at which P is at a level, beside those read between two steps."""
+    level = np.linspace(0.52, 0.9, 40)
+    time = modes.time_to(special.logit(level), initial=1e-2, rate=0.7)
+    P = [special.expit(modes.logit(time + way * lr, initial=1e-2, rate=0.7)) for way in (-1, 0, 1)]
+    exact = (P[0] - 2.0 * P[1] + P[2]) / (0.7 * lr) ** 2
+    value, off = inflection.bends(sampled(0.7, lr), 0.7, level)
+    assert np.all(np.abs(value - exact) <= off) and np.max(off) < (0.7 * lr) ** 2
+
+
 def test_a_run_without_inflection_is_refused():
     with pytest.raises(ValueError, match=r"run must reach the inflection of every point"):
         inflection.measured(sampled(1.0, 0.02, until=1.0))
@@ -283,6 +306,36 @@ def test_flowers_drop_out_when_the_integrated_network_says_so():
     assert margin[which, np.arange(100)] == pytest.approx(1.0, abs=1e-8)
 
 
+def test_c_2_is_the_integrated_network_before_a_drop_out():
+    data = from_sklearn("iris", classes=appendix_c2.CLASSES).centered()
+    network = init.class_aligned(data, appendix_c2.HIDDEN, initial=0.2, imbalance=0.3, rng=8)
+    time = np.linspace(0.0, 0.2, 6)
+    run = flow(network, data, loss="hinge", times=time)
+    assert np.max(run.margin) < 1.0
+    assert appendix_c2.before(network, data, time) == pytest.approx(run.margin, abs=1e-9)
+    # The part across the mean is there.
+    along = data.X @ data.mean(1) / (data.mean(1) @ data.mean(1))
+    assert np.max(np.abs(run.margin[-1] / run.margin[-1, 0] - along / along[0])[:50]) > 1e-3
+
+
+def test_a_4_as_printed_is_faster():
+    """Its equations by Heun's method for one balanced unit; y' and z' with the same pull are those of the mode."""
+    made = setting.experiment(hidden=2, lr=0.05, until=1.0, initial=0.1)
+    y = z = np.sqrt(0.1)
+    h = 1e-3
+
+    def speed(y, z):
+        return 0.7 * z / (1.0 + np.exp(y * z)), 0.7 * y * np.exp(-y * z)
+
+    for _ in range(4000):
+        first = speed(y, z)
+        second = speed(y + h * first[0], z + h * first[1])
+        y, z = y + 0.5 * h * (first[0] + second[0]), z + 0.5 * h * (first[1] + second[1])
+    # Of second order, with 4 times h^2 to be expected.
+    assert appendix_a4.printed(made, 4.0) == pytest.approx(y * z, abs=4.0 * h**2)
+    assert y * z > modes.logit(4.0, initial=0.1, rate=0.7) + 0.3
+
+
 # ---- what the step size does -------------------------------------------------------------------------------
 
 
@@ -306,6 +359,23 @@ def test_delay_of_the_hinge_is_that_of_its_map():
     # first_crossing is a chord, and so late or early by what `chord` bounds.
     assert abs(effect.shift[0] - exact) <= effect.rest[0]
     assert effect.rest[0] < 0.05 * exact
+
+
+def test_delays_are_those_of_each_level():
+    made = setting.experiment(hidden=2, lr=0.05, until=25.0)
+    for level, effect in zip((0.1, 0.9), timing.delays(made, (0.1, 0.9)), strict=True):
+        alone = timing.delay(made, level)
+        assert np.array_equal(effect.shift, alone.shift) and np.array_equal(effect.rest, alone.rest)
+
+
+def test_unit_of_is_that_of_the_network():
+    made = setting.experiment(hidden=6, lr=0.1, until=5.0, initial=0.1, imbalance=0.2, rng=3)
+    path, seen = timing.unit_of(made, 0.1), setting.projections(made, 10)
+    # Some hundred roundings of numbers of size 1.
+    assert path.y[::5] == pytest.approx(seen.y, abs=1e-13)
+    y, z = float(made.network.W[0] @ made.data.mean(1)), float(made.network.Z[0])
+    e = 0.1 * 0.7 * special.expit(-0.1)
+    assert (path.y[1], path.z[1]) == pytest.approx((y + e * z, z + e * y), rel=1e-13)
 
 
 @pytest.mark.parametrize("level", [0.02, 0.5, 0.97])

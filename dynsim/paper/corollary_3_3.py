@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dynsim.checks import Floats
+from dynsim.dataset import LABELS
 from dynsim.paper import drawing
 from dynsim.paper.claim import Line, Result, within
-from dynsim.paper.setting import Experiment, crossings, experiment, judged
-from dynsim.paper.timing import map_of
+from dynsim.paper.setting import Experiment, experiment, judged
+from dynsim.paper.timing import chord, halved, map_of
 from dynsim.theory.slower_class import TimeRatio, time_ratio
-from dynsim.trajectory import Trajectory
+from dynsim.trajectory import Trajectory, first_crossing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,20 +71,24 @@ def ratio(made: Experiment, level: float = LEVEL) -> TimeRatio:
 
 
 def _step_size(made: Experiment, lr: float) -> Floats:
-    """What the step size may do to the ratio at each level: the exact map at lr, lr/2, lr/4, extrapolated to 0.
-
-    2 (r(lr) - r(lr/2)) is the effect to first order; the rest is bounded by twice the change when lr is halved
-    once more. The formula that is being judged is not used.
-    """
-    ratios = [_ratios(map_of(made, halved)) for halved in (lr, lr / 2, lr / 4)]
-    first, second = 2.0 * (ratios[0] - ratios[1]), 2.0 * (ratios[1] - ratios[2])
-    return np.asarray(np.abs(first) + 2.0 * np.abs(first - 2.0 * second))
+    """What the step size may do to the ratio at each level, from the exact map: the formula is not used."""
+    effect = halved(lambda step: _read(map_of(made, step)), lr)
+    return np.asarray(np.abs(effect.shift) + effect.rest)
 
 
 def _ratios(run: Trajectory) -> Floats:
     """t2*/t1* at LEVEL, and at those that are drawn."""
-    times = [crossings(run, level) for level in (LEVEL, *DRAWN.tolist())]
-    return np.array([time[1] / time[0] for time in times])
+    return _read(run)[0]
+
+
+def _read(run: Trajectory) -> tuple[Floats, Floats]:
+    """The ratios, and what reading the two times off chords may cost them."""
+    levels = run.loss_function.margin_at(np.append(LEVEL, DRAWN))
+    points = [int(np.flatnonzero(run.labels == label)[0]) for label in LABELS]
+    times = np.stack([first_crossing(run.time, run.margin, level)[points] for level in levels])
+    off = np.stack([chord(run, level)[points] for level in levels])
+    ratio = times[:, 1] / times[:, 0]
+    return ratio, ratio * np.sum(off / times, axis=1)
 
 
 def _figure(shown: list[Seen], lr: float) -> Figure:

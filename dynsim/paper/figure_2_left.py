@@ -196,10 +196,14 @@ class Seen(NamedTuple):
 
 def _seen(lr: float, number: int = 50) -> Seen:
     """The three starts trained in stages, with a look at the weights after each."""
-    y, z = _looks(lr, number)
-    logit = functools.cache(lambda step: np.maximum((both := _looks(step, number))[0], 0.0) * both[1])
-    effect = halved(lambda step: (logit(step), np.zeros_like(y)), lr)
-    sizes = y**2 + (NORM * z) ** 2
+
+    def logit(step: float) -> tuple[Floats, Floats]:
+        y, z = _looks(step, number)
+        return np.maximum(y, 0.0) * z, np.zeros_like(y)
+
+    (y, z), effect = _looks(lr, number), halved(logit, lr)
+    # Of c = |x|^2 s d what rounding has put into one factor stays, as the one grows by what the other falls.
+    sizes = np.maximum.accumulate(y**2 + (NORM * z) ** 2, axis=0)
     c = y**2 - (NORM * z) ** 2
     # A step multiplies it by 1 - e^2 (docs/theory.md, eq 6.3), with a rounding of each of the two squares.
     steps = round(END / number / lr)
@@ -260,6 +264,8 @@ def _figure(grid: Plane, lr: float) -> Figure:
     axes["decay"].set_yscale("log")
     for name in ("apart", "decay"):
         axes[name].sharex(axes["logit"])
+    # Room for the legend above the highest of the curves.
+    axes["logit"].set_ylim(top=1.7 * axes["logit"].get_ylim()[1])
     drawing.finish(axes["logit"], "", "logit u = y z", "start (y, z)")
     drawing.finish(axes["apart"], "", drawing.APART)
     drawing.finish(axes["decay"], drawing.TIME, "-u, where u < 0")

@@ -107,14 +107,14 @@ def seen(lr: float) -> Seen:
         time, path = looks(STARTS, step, END, _LOOKS)
         P = special.expit(path[..., 2:] * path[..., :2] * LABELS)
         paths[step] = time, np.concatenate([path[..., :2], P], axis=-1)
-        return paths[step][1], _late(time, path, paths[step][1], step)
+        return paths[step][1], late(time, path, paths[step][1], step)
 
     effect, (time, values) = halved(measure, lr), paths[lr]
     floor = np.abs(effect.shift) + effect.rest
     return Seen(time, values[..., :2], values[..., 2:], values - effect.shift, effect.rest, floor)
 
 
-def _late(time: Floats, path: Floats, values: Floats, lr: float) -> Floats:
+def late(time: Floats, path: Floats, values: Floats, lr: float) -> Floats:
     """What it costs that a class dies at a step and not at a time, shape of `values`.
 
     The step goes past 0 by lr |z| g at most, g = 1/2, and z gains up to lr g of that which it should not: e = lr^2

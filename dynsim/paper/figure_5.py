@@ -111,7 +111,7 @@ def reproduce(quick: bool = False) -> Result:
         comparisons.append(found)
         lines += logit_lines(double[-1], found, f"{loss}, p = .8 and .2")
         parameters |= {f"{loss}, p = 1": single[-1].parameters, f"{loss}, p = .8 and .2": double[-1].parameters}
-    figure = _figure(single, double, comparisons, lr)
+    figure = _figure(single, comparisons, lr)
     return Result(NAME, SOURCE, STATEMENT, tuple(lines), parameters, tuple(comparisons), figure)
 
 
@@ -121,7 +121,7 @@ def _trained(loss: str, lr: float, until: float, frequencies: tuple[float, float
     )
 
 
-def _figure(single: list[Experiment], double: list[Experiment], comparisons: list[Comparison], lr: float) -> Figure:
+def _figure(single: list[Experiment], comparisons: list[Comparison], lr: float) -> Figure:
     title = f"Figure 5, right: u0 = {INITIAL:g}, |x| = {NORM:g}; lines: theory, marks: networks, lr = {lr:g}"
     figure, (left, right), below = drawing.pairs(2, title, width=4.8, height=6.0)
     said = times()
@@ -135,7 +135,7 @@ def _figure(single: list[Experiment], double: list[Experiment], comparisons: lis
     small = inset()
     for k, loss in enumerate(LOSSES):
         for c, p in enumerate(FREQUENCIES):
-            curve, run = (small.confidence, small.margin)[k][:, c], double[k].run
+            curve, run = (small.confidence, small.margin)[k][:, c], comparisons[k].empirical
             label = f"{'P' if k == 0 else 'u'}, {loss.replace('_', '-')}, p = {p:g}"
             drawing.theory(right, small.time, curve, 2 * k + c, label)
             drawing.network(right, run.time, run.confidence[:, c], 2 * k + c)

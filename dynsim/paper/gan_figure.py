@@ -59,7 +59,7 @@ def _samples(ax: Axes, kind: str, run: gan.Run, k: int) -> None:
     settings = run.settings
     real = gan_scores.draw(settings.middles, settings.spread, settings.samples, np.random.default_rng(0))
     fake, edge = run.samples[-1], 1.6 * settings.radius
-    ax.plot(*real.T, ".", color="0.75", markersize=2, label="real", rasterized=True)
+    ax.plot(*real.T, "+", color="0.75", markersize=2, label="real", rasterized=True)
     ax.plot(*fake.T, ".", color=SERIES[k], markersize=2, label="generated", rasterized=True)
     ax.set(xlim=(-edge, edge), ylim=(-edge, edge), aspect="equal")
     outside = int(np.sum(np.any(np.abs(fake) > edge, axis=-1)))

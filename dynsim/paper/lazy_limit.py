@@ -41,8 +41,8 @@ END, LOOKS = 500.0, (5.0, 50.0, 500.0)
 IMBALANCES = (2.0, 4.0, 8.0, 16.0, 64.0, 256.0)
 #: From here on the limit says something of the logit; below, the correction is as large as that.
 _JUDGED = 16.0
-#: max (u + e^u)/(1 + e^u), at u = 1 + W: so fast does the logit of the limit grow with log t at most, as u0 > 0.
-FASTEST = 1.0 + float(special.lambertw(np.exp(-1.0)).real)
+#: max (u + e^u)/(1 + e^u), at e^u (u - 2) = 1: as u0 > 0, the limit grows no faster with log t.
+FASTEST = 1.0 + float(special.lambertw(np.exp(-2.0)).real)
 
 
 def limit(grown: ArrayLike, initial: ArrayLike = INITIAL) -> Floats:
@@ -131,8 +131,8 @@ def order_line(step: float) -> Line:
     """
     found = [at(C, LOOKS[1:2], step) for C in (4.0, 16.0, 64.0)]
     off = np.array([one.value[0] for one in found]) - limit(LOOKS[1])
-    coarse, fine = np.log(off[:-1] / off[1:]) / np.log(4.0)
-    reading = sum(float(one.floor[0]) / d for one, d in zip(found[1:], off[1:], strict=True)) / np.log(4.0)
+    coarse, fine = np.log(np.abs(off[:-1] / off[1:])) / np.log(4.0)
+    reading = sum(float(one.floor[0]) / abs(d) for one, d in zip(found[1:], off[1:], strict=True)) / np.log(4.0)
     what = f"power of 1/C with which the difference at 2 kappa C t = {LOOKS[1]:g} falls, C = 16 and 64"
     return row(what, 2.0, float(fine), 2.0 * abs(float(fine - coarse)) / 15.0 + float(reading))
 

@@ -71,7 +71,7 @@ def one_class_at_a_time(data: Dataset, lr: float, steps: int) -> Path:
     rng = np.random.default_rng(2)
     network = init.class_aligned(data, HIDDEN, initial=1e-2, rng=3)
     W, Z = (np.array(w) for w in network.weights)
-    start = _pattern(W, Z, data)
+    start, served = _pattern(W, Z, data), np.sign(Z)
     means = np.stack([data.mean(label) for label in LABELS])
     margin, moved, own = np.empty((steps + 1, 2)), np.empty((steps, 2)), np.empty((steps, 2), dtype=bool)
     flipped = 0
@@ -81,7 +81,7 @@ def one_class_at_a_time(data: Dataset, lr: float, steps: int) -> Path:
         before = np.column_stack([W, Z])
         W, Z = _step(W, Z, data, rng.choice(np.flatnonzero(data.mask(label)), BATCH), lr)
         change = np.abs(np.column_stack([W, Z]) - before)
-        moved[k] = [np.max(change[Z * other > 0]) for other in LABELS]
+        moved[k] = [np.max(change[served == other]) for other in LABELS]
         own[k] = [label == other for other in LABELS]
         flipped += int(np.sum(_pattern(W, Z, data) != start))
     margin[steps] = np.array(LABELS) * networks.forward((W, Z), means)[0]

@@ -137,6 +137,8 @@ def _figure(made: list[Experiment], lr: float) -> Figure:
         drawing.network(left, P, _bends(each) / _RATE**2, k)
         bends_apart(below[0], each, paths[k], functools.partial(curvature, imbalance=C), k)
     left.axhline(0.0, color="0.6", linewidth=0.8)
+    # Room for the legend above the highest of the curves.
+    left.set_ylim(top=1.6 * left.get_ylim()[1])
     _turns_panel(right, below[1], made, paths)
     drawing.finish(left, "", "P'' / kappa^2", f"lines: theory, marks: networks, lr = {lr:g}")
     drawing.finish(below[0], "confidence P", drawing.APART)
@@ -156,6 +158,6 @@ def _turns_panel(ax: Axes, below: Axes, made: list[Experiment], paths: list[Call
         drawing.marks(ax, levels, seen[:, 0], k)
         said = np.array([getattr(turns(level), name) for level in levels])
         drawing.difference(below, levels, said - seen[:, 0], k, seen[:, 1])
-    ax.axvline(shape.CRITICAL_IMBALANCE, color="black", linewidth=0.8, label="C*")
+    ax.axvline(shape.CRITICAL_IMBALANCE, color="black", linestyle=":", linewidth=1.0, label="C*")
     drawing.finish(ax, "", "confidence P at the inflections", "marks: networks")
     drawing.finish(below, "imbalance C", "|theory - network|")

@@ -10,12 +10,12 @@ from dynsim import init, judgement
 from dynsim.checks import Floats
 from dynsim.comparison import Comparison, compare
 from dynsim.data import point_classes
-from dynsim.dataset import LABELS, Dataset
+from dynsim.dataset import Dataset
 from dynsim.empirical.training import train
 from dynsim.network import Network
 from dynsim.paper.claim import Line
 from dynsim.theory.prediction import Prediction, predict
-from dynsim.trajectory import Trajectory, first_crossing
+from dynsim.trajectory import Trajectory
 
 #: The two inputs of the paper's experiments are antipodal; norms and frequencies differ so that the classes do.
 NORMS, FREQUENCIES = (1.0, 2.0), (0.7, 0.3)
@@ -98,13 +98,6 @@ def judged(made: Experiment, law: str = "auto", lr: float | None = None) -> Comp
     """The experiment's run held against a law."""
     theory = predict(made.network, made.data, loss=made.run.loss_name, law=law, lr=lr)
     return compare(theory, thinned(made.run))
-
-
-def crossings(run: Trajectory, confidence: float) -> Floats:
-    """When each class's input reaches a confidence, in the order of the labels, shape (2,)."""
-    level = float(run.loss_function.margin_at(np.asarray(confidence)))
-    found = first_crossing(run.time, run.margin, level)
-    return np.array([found[run.labels == label][0] for label in LABELS])
 
 
 def logit_lines(made: Experiment, found: Comparison, what: str) -> list[Line]:

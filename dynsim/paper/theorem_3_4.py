@@ -34,7 +34,7 @@ STATEMENT = (
 SETTING = (
     "Paper: cross-entropy summed over two classes (p = 1), no numbers but the starts of Fig. 3. Here: |x| = 1, 1 "
     "with p = 1, 1, and |x| = 1, 2 with p = .7, .3; those starts until t = 4, lr = .01 (--quick: .04); the "
-    "separatrix of c = 1, lr = .02 (.1) and less; 10,000 random starts (500), rng 0."
+    "separatrix of c = 1, lr = .02 (.1) and less; 10,000 random starts (1,000), rng 0."
 )
 
 
@@ -75,7 +75,7 @@ class Contest(NamedTuple):
 
 def reproduce(quick: bool = False) -> Result:
     """Deaths, invariants, the separatrix and its saddle, and winners of random starts."""
-    number, lr = (500, 0.04) if quick else (10_000, 0.01)
+    number, lr = (1_000, 0.04) if quick else (10_000, 0.01)
     search = 0.1 if quick else 0.02
     lines = [death_line(k, lr) for k in range(len(STARTS))]
     lines += [invariant_line(k, lr) for k in range(len(STARTS))]

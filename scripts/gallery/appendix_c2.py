@@ -2,9 +2,9 @@
 C.2: hinge loss on Fisher's iris
 ================================
 
-When each of the 100 flowers reaches margin 1 and drops out: left counted, for both species, right how many steps
-networks are off from theory. Look at the last virginica, which takes many times as long as all others; theory has
-even that one to the step. Needs scikit-learn.
+Left how many of 100 flowers have reached margin 1 and dropped out, and beneath by how many steps theory and
+network differ; right the margins of the first and the last flower of either species. Look at the last virginica,
+which takes many times as long as all others; theory has even that one to the step. Needs scikit-learn.
 
 Source: C.2 (v2); after the first drop-out: docs/theory.md, section 7.
 """

@@ -2,14 +2,14 @@
 Through any number of layers, in closed form
 ============================================
 
-When two classes reach a confidence, for networks of 2, 3, 4 and 8 layers; lines are the closed form of the time,
-marks networks. Look at class -1, which starts behind with eight layers and overtakes all others.
+Left how long a class takes to three confidences, against the number of layers; right its confidence over time.
+Lines are the closed form, which takes any number of layers, marks networks. Look at the left end: without a
+hidden layer the last percents take the longest by far, and every further layer makes them quicker.
 
-Source: beyond the paper: docs/theory.md, section 11.
+Source: docs/theory.md, section 11.
 """
 
 from dynsim.paper import depth_times, script
-from dynsim.theory import modes
 
 # The logit from which all start.
 depth_times.INITIAL = 0.1  # try 0.2
@@ -17,5 +17,5 @@ depth_times.INITIAL = 0.1  # try 0.2
 found = script.drawn(depth_times)
 figure = found.figure
 
-# The time to the logit 3, as data, for numbers of layers of your own.
-print(modes.time_to(3.0, initial=0.1, rate=0.7, norm=1.0, depth=[2, 5, 20]).round(3))
+# The times of both classes as data, for confidences and numbers of layers of your own.
+print(depth_times.times([0.6, 0.999], depth=20).round(3))

@@ -5,7 +5,7 @@ The exact map of gradient descent
 The logits of two classes at three widths and step sizes; lines are a map of two numbers a class, marks networks.
 Look at the panels beneath: the two differ by round-off, be the step .01 or 3.
 
-Source: beyond the paper: docs/theory.md, section 6.
+Source: docs/theory.md, section 6.
 """
 
 from dynsim.paper import exact_map, script

@@ -6,7 +6,7 @@ A unit that two orthogonal inputs activate moves on a sheet alpha^2 + beta^2 - z
 Left the sheet with the separatrix, which runs into a saddle; right alpha and beta and the confidences from three
 starts. Look at where the loser's curve ends: it dies in finite time, at the thin line.
 
-Source: Fig. 3, Thm 3.4, eq 4, A.8 (v2).
+Source: Fig. 3, eq 4 (v2).
 """
 
 import numpy as np

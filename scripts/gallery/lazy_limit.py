@@ -12,7 +12,7 @@ Source: docs/theory.md, section 5.
 from dynsim.paper import lazy_limit, script
 
 # The imbalances; the quick form leaves out the first and the last.
-lazy_limit.IMBALANCES = (2.0, 4.0, 8.0, 16.0, 64.0, 256.0)  # try (2.0, 16.0, 32.0, 64.0, 256.0)
+lazy_limit.IMBALANCES = (2.0, 4.0, 8.0, 16.0, 64.0, 256.0)  # try (2.0, 4.0, 8.0, 32.0, 64.0, 256.0)
 
 found = script.drawn(lazy_limit)
 figure = found.figure

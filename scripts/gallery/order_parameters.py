@@ -6,7 +6,7 @@ The margins of the points that a network is least and most sure of, for twelve m
 lines are the flow of the order parameters, marks networks of 8 and of 64 units. Look at what is not there:
 neither the weights nor the number of units enter, and yet every single point is right. Needs scikit-learn.
 
-Source: beyond the paper: docs/theory.md, section 7.
+Source: docs/theory.md, section 7.
 """
 
 from dynsim.paper import order_parameters, script

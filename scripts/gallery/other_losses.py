@@ -6,7 +6,7 @@ The logits of two classes under losses that the paper does not treat; lines are 
 at the two curves of the squared loss: balanced it is a sigmoid that waits, with imbalance it is a tanh that
 begins at once; and at hinge through four layers, which waits the longest and is done at a stroke.
 
-Source: beyond the paper: docs/theory.md, section 5.
+Source: docs/theory.md, section 5.
 """
 
 from dynsim.paper import other_losses, script

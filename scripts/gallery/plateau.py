@@ -2,9 +2,9 @@
 The plateau vanishes
 ====================
 
-Left the second derivative of the confidence against the confidence for four imbalances C; right where it is
-positive, the plateau, by theory (grey) and of networks (marks). Look at the top of the grey region: beyond C* =
-.5852 there is no plateau any more, and learning begins at full speed.
+Left the second derivative of the confidence against the confidence for four imbalances C; right the confidences
+between which it is positive, the plateau, by theory (lines) and of networks (marks). Look at where the grey
+region ends: beyond C* = .5852 there is no plateau any more, and learning begins at full speed.
 
 Source: beyond the paper: docs/theory.md, section 5.
 """
