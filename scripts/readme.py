@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Keep README.md and a page of docs/ true: run their Python examples, draw the picture, fill in the table of claims.
+"""Keep README.md and a page of docs/ true: run their Python examples, draw the picture, fill in the table.
 
 Usage: python scripts/readme.py [results.json]     without it the table of claims stays as it is
 """

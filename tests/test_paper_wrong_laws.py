@@ -60,7 +60,7 @@ def faster(law):
 def test_a_wrong_c_2_shows(monkeypatch):
     monkeypatch.setattr(modes, "logit", faster(modes.logit))
     found = disagreeing(appendix_c2)
-    assert len(found) == 2 and all("closed form until a drop-out" in what for what in found)
+    assert len(found) == 2 and all("closed form, class" in what for what in found)
 
 
 def test_weights_across_the_mean_that_move_show(monkeypatch):

@@ -118,7 +118,8 @@ def _before_lines(made: Experiment, found: Comparison) -> list[Line]:
         allowed = found.spread[rows][:, own] + _ROUNDING
         rest = np.abs(seen - said - shift) / allowed
         k, i = np.unravel_index(int(np.argmax(rest)), rest.shape)
-        what = f"closed form until a drop-out, class {name}: margin at t = {run.time[rows][k]:g}, which fits least"
+        time = run.time[rows][k]
+        what = f"closed form, class {name}, while all of it pulls: the margin that fits least, t = {time:g}"
         predicted, measured = float(label * said[k, i]), float(label * seen[k, i])
         floor, verdict = float(np.abs(shift[k, i]) + allowed[k, i]), within(float(rest[k, i]), 1.0)
         lines.append(Line(what, predicted, measured, abs(measured - predicted), floor, verdict))
@@ -136,7 +137,7 @@ def _aside(made: Experiment, label: int, first: int) -> Line:
     # A rounding a step of each sum over the class's points.
     size = float(np.max(np.abs(last.W[own])) + np.max(np.abs(made.data.X)))
     floor = float(np.finfo(np.float64).eps) * first * size
-    what = f"class {made.data.class_name(label)}: change of w_perp until the first drop-out"
+    what = f"class {made.data.class_name(label)}, while all of it pulls: largest change of w_perp"
     return row(what, 0.0, moved, floor)
 
 

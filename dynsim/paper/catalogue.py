@@ -112,7 +112,7 @@ _LONG: tuple[ModuleType, ...] = (brightness, gan)
 
 def _entry(module: ModuleType, beyond: bool) -> Entry:
     words = (module.NAME, module.SOURCE, module.STATEMENT)
-    return Entry(*words, module.reproduce, module in _LONG, beyond, getattr(module, "SETTING", ""))
+    return Entry(*words, module.reproduce, module in _LONG, beyond, module.SETTING)
 
 
 CLAIMS: dict[str, Entry] = {
