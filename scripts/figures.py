@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
+from dynsim import checks
 from dynsim.paper import run, script, sheet, workers
 from dynsim.paper.catalogue import CLAIMS
 from dynsim.paper.claim import Standing
@@ -82,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("\n".join(sheet.listed(run.chosen(asked.names or None))))
             return DRAWN
         number = run.cores() if asked.workers is None else asked.workers
+        checks.count("workers", number, least=0)
         script.writable(asked.out)
         names = [entry.name for entry in run.chosen(asked.names or None)]
         return draw_all(names, asked.out, quick=asked.quick, number=number)

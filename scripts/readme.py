@@ -49,12 +49,12 @@ def claims(document: dict[str, Any]) -> str:
     """The table of claims in Markdown, from what results.json holds."""
     if document["quick"]:
         raise ValueError("the table of claims must come from a run without --quick")
-    header = ("claim", "source", "predicted", "measured", "discrepancy", "floor", "verdict")
+    header = ("claim", "source", "line", "predicted", "measured", "discrepancy", "floor", "verdict")
     rows = [header, ("---",) * len(header)]
     for claim in document["claims"]:
-        cells = sheet.cells(claim)
-        source = claim["source"].replace("|", "\\|")
-        rows.append((f"`{claim['name']}`", source, *cells[2:6], claim["standing"]))
+        name, _, *numbers, standing, what = sheet.cells(claim)
+        words = [text.replace("|", "\\|") for text in (claim["source"], what)]
+        rows.append((f"`{name}`", *words, *numbers, standing))
     return "\n" + "".join("| " + " | ".join(row) + " |\n" for row in rows) + "\n"
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "failed_training"
-SOURCE = "beyond the paper, docs/theory.md, section 15"
+SOURCE = "docs/theory.md, section 15"
 STATEMENT = (
     "From small random weights, h units leave some class unlearnt for ever with probability 2^(1-h) for antipodal "
     "inputs and 2 (11/16)^h - (3/8)^h for orthogonal ones of one rate."

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "modified_flow"
-SOURCE = "beyond the paper: docs/theory.md, section 9"
+SOURCE = "docs/theory.md, section 9"
 STATEMENT = (
     "Gradient descent follows du/dt = 2 kappa u g [1 - (lr kappa/2)(g + 2 u g')] with an error of order lr^2, "
     "where that of the flow is of order lr: a halved lr leaves a quarter of it, not half."

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "plateau"
-SOURCE = "beyond the paper: docs/theory.md, section 5"
+SOURCE = "docs/theory.md, section 5"
 STATEMENT = (
     "The confidence of a start near 0 has a convex stretch, the plateau, if and only if C < C* = .5852, whatever "
     "the rate; it ends at the larger positive root of u/(u^2 + C^2) + 1 = 3 sigma(u)."

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "sgd_law"
-SOURCE = "beyond the paper: docs/theory.md, section 12"
+SOURCE = "docs/theory.md, section 12"
 STATEMENT = (
     "Batches of one point, one input a class: after n steps a class has been drawn K ~ Binomial(n, p/sum p) times "
     "and its logit is the exact map's after K steps, so that mean and bands of the logit are known exactly."
