@@ -12,6 +12,9 @@ Source: A.4 (v2); any start through S and D: docs/theory.md, section 3.
 from dynsim.paper import appendix_a4, script, setting
 from dynsim.plotting import comparison_figure
 
+# The number of units, and the imbalance C of both classes at the start.
+appendix_a4.WIDTHS = {4: 0.0, 16: 0.05, 128: 1.0}  # try {4: 0.0, 32: 0.5}
+
 found = script.drawn(appendix_a4)
 figure = found.figure
 

@@ -11,6 +11,9 @@ Source: Cor 3.3, A.5 (v2).
 
 from dynsim.paper import corollary_3_3, script, setting
 
+# The logits from which the two classes start, a panel each.
+corollary_3_3.STARTS = {"equal starts": (1e-3, 1e-3), "different starts": (1e-4, 3e-2)}  # try {"one": (0.1, 0.01)}
+
 found = script.drawn(corollary_3_3)
 figure = found.figure
 

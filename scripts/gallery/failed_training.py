@@ -6,7 +6,7 @@ The share of networks with h hidden units that never learn one of the classes, f
 are formulas. Look at the left panel: opposite inputs are easier than orthogonal ones; and at the right one: from
 large weights units that gave up are now and then brought back, where inputs are orthogonal.
 
-Source: beyond the paper, docs/theory.md, section 15.
+Source: docs/theory.md, section 15.
 """
 
 from dynsim.paper import failed_training, script

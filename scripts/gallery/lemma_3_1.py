@@ -13,6 +13,9 @@ from dynsim import init
 from dynsim.data import gaussian_classes
 from dynsim.paper import lemma_3_1, script
 
+# The standard deviation of the points of a class; the means of the classes are 2 apart.
+lemma_3_1.SPREAD = 0.05  # try 0.1
+
 found = script.drawn(lemma_3_1)
 figure = found.figure
 

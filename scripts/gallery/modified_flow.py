@@ -5,7 +5,7 @@ What a step size does, to second order
 The largest difference between a network and two laws, against the learning rate. Look at the slopes: half the
 step size halves what the flow is off by, and leaves a quarter of what the modified flow is off by.
 
-Source: beyond the paper: docs/theory.md, section 9.
+Source: docs/theory.md, section 9.
 """
 
 from dynsim.paper import modified_flow, script

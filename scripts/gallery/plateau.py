@@ -6,7 +6,7 @@ Left the second derivative of the confidence against the confidence for four imb
 between which it is positive, the plateau, by theory (lines) and of networks (marks). Look at where the grey
 region ends: beyond C* = .5852 there is no plateau any more, and learning begins at full speed.
 
-Source: beyond the paper: docs/theory.md, section 5.
+Source: docs/theory.md, section 5.
 """
 
 from dynsim.paper import plateau, script

@@ -6,7 +6,7 @@ Left median and band of 90 % of the logits of two classes under batches of one p
 right which share of 2,000 networks lies in the bands, beside the exact probability. Look at how ragged the right
 curves are, and that the marks follow every jag: the law is a discrete one.
 
-Source: beyond the paper: docs/theory.md, section 12.
+Source: docs/theory.md, section 12.
 """
 
 from dynsim.paper import script, sgd_law

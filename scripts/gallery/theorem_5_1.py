@@ -11,6 +11,9 @@ Source: Thm 5.1, eq 6, C.1 (v2).
 from dynsim.paper import script, setting, theorem_5_1
 from dynsim.plotting import comparison_figure
 
+# The imbalance C of both classes at the start, a panel each.
+theorem_5_1.IMBALANCES = (0.0, 0.1)  # try (0.0, 0.5)
+
 found = script.drawn(theorem_5_1)
 figure = found.figure
 
