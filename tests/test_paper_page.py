@@ -78,7 +78,8 @@ def test_a_row_a_claim_with_its_verdict(written):
     rows = {given["id"]: cells for given, cells in reader.rows if given.get("class") == "claim"}
     assert list(rows) == ["row-one", "row-two", "row-three"]
     assert [cells[-1].split()[-1] for cells in rows.values()] == ["AGREES", "EXPLAINED", "FAILED"]
-    assert rows["row-two"][3:7] == ["0.613", "0.6409", "0.028", "0.001"]
+    assert rows["row-two"][3:7] == ["0.613mended: 0.641", "0.6409", "0.028", "0.001"]
+    assert rows["row-one"][3] == "1"
     assert len({len(cells) for cells in rows.values()}) == 1
 
 

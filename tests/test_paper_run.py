@@ -9,7 +9,7 @@ from dynsim import cli
 from dynsim.comparison import Verdict
 from dynsim.paper import catalogue, run
 from dynsim.paper.catalogue import Entry
-from dynsim.paper.claim import Line, Result, Table, explained
+from dynsim.paper.claim import Line, Result, Table, explained, row
 from dynsim.paper.progress import Bar
 
 LINE = Line("a number", 1.0, 1.0, 0.0, 0.0, Verdict.AGREES)
@@ -80,6 +80,17 @@ def test_a_claim_is_a_row_and_only_what_is_off_is_spelled_out(tmp_path, capsys, 
     assert "  two: the bound: the paper 0.613, mended 0.641, measured 0.6409; the start is not covered\n" in printed
     assert "  four: digits in place of dogs\n" in printed
     assert "4 claims: 1 AGREES, 2 EXPLAINED, 1 DISAGREES\n" in printed
+
+
+def test_a_number_that_is_none_is_printed_and_no_agreement(tmp_path, capsys, monkeypatch):
+    """A level that is never reached has no time."""
+    lines = [row("t at margin 1", 1.0, float(value), 0.1) for value in ("nan", "inf")]
+    catalogued(monkeypatch, made=lambda quick: result(lines=[LINE, *lines]))
+    assert reproduce(tmp_path) == cli.NOT_ALL
+    assert "made: t at margin 1: predicted 1, measured not finite, floor 0.1\n" in capsys.readouterr().out
+    assert "not finite" in (tmp_path / "report.html").read_text()
+    assert "t at margin 1" in str(result(lines=lines))
+    assert reproduce(tmp_path, "--resume") == cli.NOT_ALL
 
 
 def test_explained_is_no_failure(tmp_path, monkeypatch):

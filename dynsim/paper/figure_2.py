@@ -105,7 +105,7 @@ def reproduce(quick: bool = False) -> Result:
         what = f"c = {C[k]:g}, |x| = {NORM[k]:g}"
         lines += logit_lines(made, comparisons[k], what)[:1]
         measured.append(projections(made))
-        line, floor = _y_line(made, k, measured[k], f"{what}, class +1: y at t = {END:g}")
+        line, floor = _y_line(made, k, measured[k], f"{what}, class +1")
         lines.append(line)
         floors.append(floor)
         parameters[f"curve {k}"] = made.parameters
@@ -123,14 +123,16 @@ def _trained(k: int, lr: float) -> Experiment:
 
 
 def _y_line(made: Experiment, k: int, measured: Projections, what: str) -> tuple[Line, Floats]:
-    """The largest difference of y on the way, beside what the step size does to it; the latter at each time."""
+    """y where theory and network differ most, beside what the step size does to it; the latter at each time."""
     predicted = curves(measured.time).y[:, k]
     effect = halved(lambda lr: _map_y(made, lr, measured.time), float(made.run.lr))
     off = np.abs(measured.y - predicted)
     unexplained = np.abs(measured.y - predicted - effect.shift) - effect.rest
     worst, floor = int(np.argmax(off)), np.abs(effect.shift) + effect.rest + _ROUNDING
-    shown, verdict = (float(off[worst]), float(floor[worst])), within(float(np.max(unexplained)), _ROUNDING)
-    return Line(what, float(predicted[-1]), float(measured.y[-1]), *shown, verdict), floor
+    verdict = within(float(np.max(unexplained)), _ROUNDING)
+    said, seen, apart, allowed = (float(one[worst]) for one in (predicted, measured.y, off, floor))
+    words = f"{what}: y at t = {measured.time[worst]:.4g}, where they differ most"
+    return Line(words, said, seen, apart, allowed, verdict), floor
 
 
 def _map_y(made: Experiment, lr: float, time: Floats) -> tuple[Floats, Floats]:

@@ -99,6 +99,8 @@ def _row(claim: Claim) -> str:
     numbers, decided = values[:4], values[-1]
     link = f'<a href="#{name}">{name}</a>'
     said = f'{_text(claim["statement"])}<span class="decided">{_text(decided)}</span>'
+    if mended := _mended(claim):
+        numbers[0] += f'<span class="decided">mended: {mended}</span>'
     cells = [
         *zip(_COLUMNS[:3], (link, _text(claim["source"]), said), ("", "", "said"), strict=True),
         *((column, number, "number") for column, number in zip(_COLUMNS[3:7], numbers, strict=True)),
@@ -106,6 +108,13 @@ def _row(claim: Claim) -> str:
     ]
     inner = "".join(f'<td data-label="{label}" class="{kind}">{cell}</td>' for label, cell, kind in cells)
     return f'<tr class="claim" id="row-{name}">{inner}</tr>'
+
+
+def _mended(claim: Claim) -> str:
+    """What the paper should say, where the line of the table is one on which it is inexact."""
+    if not claim["lines"] or not claim["lines"][claim["decisive"]]["explanation"]:
+        return ""
+    return sheet.number(claim["lines"][claim["decisive"]]["mended"])
 
 
 def _missing(document: Mapping[str, Any]) -> str:

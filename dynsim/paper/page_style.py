@@ -17,6 +17,7 @@ th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bo
 th { border-bottom: 2px solid #999; white-space: nowrap; }
 td { font-variant-numeric: tabular-nums; }
 #claims { width: 100%; }
+#claims .said { min-width: 24rem; }
 #claims .number { text-align: right; white-space: nowrap; }
 #claims tr:target, section:target { background: #fdfbe8; }
 .wide { overflow-x: auto; }
@@ -39,6 +40,7 @@ code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .92e
   #claims thead { display: none; }
   #claims, #claims tbody, #claims tr, #claims td { display: block; }
   #claims tr { border: 1px solid #ccc; border-radius: .4rem; margin: .75rem 0; padding: .3rem .2rem; }
+  #claims .said { min-width: 0; }
   #claims td { border: 0; padding: .15rem .6rem; overflow-wrap: anywhere; }
   #claims .number { text-align: left; }
   #claims td::before { content: attr(data-label) ": "; color: #555; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -26,12 +27,13 @@ def cells(claim: Claim) -> tuple[str, ...]:
 
 def numbers(line: Mapping[str, Any]) -> tuple[str, ...]:
     """Predicted, measured, discrepancy and floor of a line, as they are printed everywhere."""
-    return (
-        f"{line['predicted']:.6g}",
-        f"{line['measured']:.6g}",
-        f"{line['discrepancy']:.2g}",
-        f"{line['floor']:.2g}",
-    )
+    digits = {"predicted": 6, "measured": 6, "discrepancy": 2, "floor": 2}
+    return tuple(number(line[name], count) for name, count in digits.items())
+
+
+def number(value: float | None, digits: int = 6) -> str:
+    """A number as it is printed; what JSON has no number for, as a time that never comes, is "not finite"."""
+    return "not finite" if value is None or not math.isfinite(value) else f"{value:.{digits}g}"
 
 
 def summary(claims: Iterable[Claim]) -> list[str]:
@@ -68,7 +70,7 @@ def explained(claim: Claim) -> list[str]:
     said: dict[str, list[str]] = {}
     for line in claim["lines"]:
         if line["explanation"]:
-            paper, mended, measured = (f"{line[key]:.6g}" for key in ("predicted", "mended", "measured"))
+            paper, mended, measured = (number(line[key]) for key in ("predicted", "mended", "measured"))
             words = f"{line['what']}: the paper {paper}, mended {mended}, measured {measured}"
             said.setdefault(line["explanation"], []).append(words)
     # One reason may explain many lines: the first is enough, the others are in the details.
