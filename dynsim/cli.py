@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_reproduce(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for all that is written (out)")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="only these claims")
+    parser.add_argument("--only", nargs="+", action="extend", metavar="NAME", help="only these claims")
     parser.add_argument("--quick", action="store_true", help="larger steps and toy sizes, in less than a minute")
     parser.add_argument("--full", action="store_true", help="the long experiments at their full length")
     parser.add_argument("--resume", action="store_true", help="go on with the interrupted run in --out")

@@ -1,6 +1,7 @@
 """Runs that are interrupted, killed or have no room: what they leave, and what goes on from there."""
 
 import json
+import multiprocessing
 import os
 import re
 import resource
@@ -82,6 +83,27 @@ def test_only_the_same_run_is_gone_on_with(change, message, tmp_path, capsys, mo
     said = capsys.readouterr().err
     assert re.search(message, said) and said.count("\n") == 1
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"times": None},
+        {"claims": [{}]},
+        {"claims": None},
+        {"claims": [{"name": "made", "standing": "AGREES", "lines": None}]},
+        {"claims": [{"name": "made", "standing": "GOOD", "lines": [], "decisive": 0}]},
+        {"quick": "yes"},
+    ],
+)
+def test_a_run_that_is_damaged_is_not_gone_on_with(change, tmp_path, capsys, monkeypatch):
+    catalogued(monkeypatch, made=lambda quick: result())
+    assert reproduce(tmp_path, "--quick") == cli.AGREES
+    (tmp_path / "results.json").write_text(json.dumps({**document(tmp_path), **change}))
+    capsys.readouterr()
+    assert reproduce(tmp_path, "--resume") == cli.BAD_INPUT
+    said = capsys.readouterr().err
+    assert said.startswith("dynsim: --resume: ") and said.count("\n") == 1
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"claims": []}', '{"claims": 3, "asked": null}'])
@@ -181,6 +203,35 @@ def test_a_process_that_dies_takes_its_own_claim_only(tmp_path):
     found = dict(workers.side_by_side(dies, tasks, 2, lambda names: None))
     assert isinstance(found.pop("dies"), workers.Ended)
     assert found == {name: name for name in ("one", "two", "three")}
+
+
+def silent(task):
+    os.kill(os.getpid(), 9)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_processes_that_are_killed_leave_the_others_a_new_one(number):
+    tasks = {name: name for name in ("one", "two", "three")}
+    found = dict(workers.side_by_side(silent, tasks, number, lambda names: None))
+    assert [type(answer) for answer in found.values()] == [workers.Ended] * 3
+    assert "exit code -9" in str(found["one"])
+
+
+def test_a_process_that_ends_before_it_is_asked_takes_its_own_claim_only():
+    ended = []
+
+    def watch(names):
+        # The first time all is begun: end whoever works, whatever state it is in.
+        if not ended:
+            ended.extend(multiprocessing.active_children())
+            for process in ended:
+                process.kill()
+
+    tasks = {name: name for name in ("one", "two", "three", "four")}
+    found = dict(workers.side_by_side(dies, tasks, 2, watch))
+    assert sorted(found) == sorted(tasks) and len(ended) == 2
+    lost = [name for name, answer in found.items() if isinstance(answer, workers.Ended)]
+    assert len(lost) <= 2 and all(found[name] == name for name in tasks if name not in lost)
 
 
 def test_processes_have_one_thread_and_leave_the_environment_alone(monkeypatch):

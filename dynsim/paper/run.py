@@ -16,7 +16,7 @@ import numpy as np
 import scipy
 
 from dynsim import files, report
-from dynsim.paper import workers
+from dynsim.paper import page, sheet, workers
 from dynsim.paper.catalogue import CLAIMS, Entry
 from dynsim.paper.claim import Result, Standing
 
@@ -105,8 +105,11 @@ class Store:
             kept = json.loads(path.read_text(encoding="utf-8"))
             effort = effort if any(effort) else Effort(kept["quick"], kept["full"])
             before, now = ({key: one[key] for key in _SAME} for one in (kept, _head(effort)))
-            asked = chosen(kept["asked"])
-        except (ValueError, KeyError, TypeError) as error:
+            store = cls(out, chosen(kept["asked"]), effort, kept)
+            # What cannot be told is not what a run has written.
+            sheet.summary(store.claims.values())
+            page.html(store.document(), out)
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             raise ValueError(f"--resume: {path} is not of this version of dynsim: {error!r}") from None
         for key in _SAME:
             if before[key] != now[key]:
@@ -114,7 +117,7 @@ class Store:
                     f"--resume: {path} was made with {key} = {before[key]}, here it is {now[key]}; "
                     "start anew without --resume"
                 )
-        return cls(out, asked, effort, kept)
+        return store
 
     def missing(self) -> list[Entry]:
         """What is still to be done."""
@@ -139,8 +142,6 @@ class Store:
 
     def write_report(self) -> None:
         """report.html, of the claims that are there."""
-        from dynsim.paper import page
-
         files.whole(self.out / "report.html", page.html(self.document(), self.out))
 
     def _write(self) -> None:

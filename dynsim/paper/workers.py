@@ -6,13 +6,13 @@ there are. A process that is killed takes its own claim with it and no other; on
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
@@ -63,7 +63,9 @@ def side_by_side(
             while waiting and len(busy) < number:
                 worker = idle.pop() if idle else _started(job)
                 name = waiting.pop(0)
-                worker.pipe.send(tasks[name])
+                # One that has been killed meanwhile is found out when it is asked for its answer.
+                with contextlib.suppress(BrokenPipeError):
+                    worker.pipe.send(tasks[name])
                 busy[worker.pipe] = (name, worker)
             watch([name for name, _ in busy.values()])
             ready = wait(list(busy), _LOOK)
@@ -71,7 +73,7 @@ def side_by_side(
                 name, worker = busy.pop(pipe)
                 try:
                     answer = worker.pipe.recv()
-                except EOFError:
+                except (EOFError, ConnectionResetError):
                     worker.process.join()
                     answer = Ended(f"its process ended with exit code {worker.process.exitcode}")
                 else:
@@ -96,7 +98,7 @@ def _started(job: Job) -> _Worker:
     return _Worker(process, here)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
     """What is started meanwhile has one thread of BLAS."""
     before = {name: os.environ.get(name) for name in THREADS}
