@@ -219,6 +219,7 @@ def test_numbers_of_equations_are_near_them():
 
 def test_files_that_pages_include_are_known():
     assert prose.pages_of(DOCS)[ROOT / "CHANGELOG.md"] == "changelog"
+    assert prose.pages_of(DOCS)[ROOT / "scripts" / "gallery"] == "gallery/index"
 
 
 # ---- links -----------------------------------------------------------------------------------------------

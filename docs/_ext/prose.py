@@ -9,8 +9,8 @@ _MARKUP = re.compile(r"(?<!\\)(\*|\||(?<=\w)_(?!\w))")
 
 
 def pages_of(folder: Path) -> dict[Path, str]:
-    """Which page includes a file of the repository: {file: name of the page}."""
-    found = {}
+    """Which page includes a file of the repository, or is made of its files: {file: name of the page}."""
+    found = {(folder.parent / "scripts" / "gallery").resolve(): "gallery/index"}
     for page in sorted(folder.glob("*.md")):
         for match in _INCLUDED.finditer(page.read_text(encoding="utf-8")):
             found[(folder / (match[1] or match[2])).resolve()] = page.stem
