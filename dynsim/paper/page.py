@@ -91,7 +91,8 @@ def _head(document: Mapping[str, Any]) -> str:
 def _table(claims: Sequence[Claim]) -> str:
     rows = "\n".join(_row(claim) for claim in claims)
     head = "".join(f'<th scope="col">{name}</th>' for name in _COLUMNS)
-    return f'<h2>Claims</h2>\n<table id="claims"><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>'
+    table = f'<table id="claims"><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>'
+    return f'<h2>Claims</h2>\n<div class="wide">{table}</div>'
 
 
 def _row(claim: Claim) -> str:

@@ -17,7 +17,7 @@ th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bo
 th { border-bottom: 2px solid #999; white-space: nowrap; }
 td { font-variant-numeric: tabular-nums; }
 #claims { width: 100%; }
-#claims .said { min-width: 24rem; }
+#claims .said { min-width: 20rem; }
 #claims .number { text-align: right; white-space: nowrap; }
 #claims tr:target, section:target { background: #fdfbe8; }
 .wide { overflow-x: auto; }
@@ -36,7 +36,7 @@ code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .92e
 .explained { color: #6b4700; background: #fbf1dc; }
 .inconclusive { color: #444; background: #eee; }
 .disagrees, .failed { color: #fff; background: #a3260b; border-color: #a3260b; }
-@media (max-width: 820px) {
+@media (max-width: 1000px) {
   #claims thead { display: none; }
   #claims, #claims tbody, #claims tr, #claims td { display: block; }
   #claims tr { border: 1px solid #ccc; border-radius: .4rem; margin: .75rem 0; padding: .3rem .2rem; }
