@@ -6,6 +6,7 @@ Exit status: 0 all verdicts agree, 1 something does not, 2 bad input (one clear 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -80,28 +81,44 @@ def _reproduce(arguments: argparse.Namespace) -> int:
     if arguments.list:
         print("\n".join(sheet.listed(run.chosen(arguments.only))))
         return AGREES
-    number = run.cores() if arguments.workers is None else arguments.workers
-    checks.count("workers", number, least=0)
-    store = _store(arguments)
-    with progress.Bar(store, sys.stderr) as bar:
-        for claim in run.run(store, number=number, progress=sys.stderr.isatty(), watch=bar.watch):
-            bar.done(claim)
-    claims = store.document()["claims"]
-    for claim in claims if arguments.details else ():
-        print("\n".join([*sheet.details(claim), "", ""]))
-    print("\n".join([*sheet.summary(claims), "", sheet.count(claims)]))
-    print(f"figures, results.json and report.html are in {arguments.out}")
-    good = (Standing.AGREES, Standing.EXPLAINED)
-    return AGREES if all(claim["standing"] in good for claim in claims) else NOT_ALL
-
-
-def _store(arguments: argparse.Namespace) -> Store:
-    """What the run is to fill, after all that can be wrong with it."""
-    from dynsim.paper import run
-
     for one, other in (("quick", "full"), ("resume", "only")):
         if getattr(arguments, one) and getattr(arguments, other):
             raise ValueError(f"--{one} and --{other} must not both be given")
+    run.chosen(arguments.only)
+    number = run.cores() if arguments.workers is None else arguments.workers
+    checks.count("workers", number, least=0)
+    with run.alone(arguments.out):
+        store = _store(arguments)
+        try:
+            with progress.Bar(store, sys.stderr) as bar:
+                for claim in run.run(store, number=number, progress=sys.stderr.isatty(), watch=bar.watch):
+                    bar.done(claim)
+        except KeyboardInterrupt:
+            _print(store, arguments)
+            print(f"not all is done: dynsim reproduce --resume --out {arguments.out} goes on", file=sys.stderr)
+            raise
+    _print(store, arguments)
+    good = (Standing.AGREES, Standing.EXPLAINED)
+    return AGREES if all(claim["standing"] in good for claim in store.claims.values()) else NOT_ALL
+
+
+def _print(store: Store, arguments: argparse.Namespace) -> None:
+    """The table of the claims that are done; before it, on demand, all about each of them."""
+    from dynsim.paper import sheet
+
+    claims = store.document()["claims"]
+    for claim in claims if arguments.details else ():
+        print("\n".join([*sheet.details(claim), "", ""]))
+    # A terminal would break long rows; all of what is cut off there is in the details.
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print("\n".join([*sheet.summary(claims, width), "", sheet.count(claims)]))
+    print(f"figures, results.json and report.html are in {arguments.out}")
+
+
+def _store(arguments: argparse.Namespace) -> Store:
+    """What the run is to fill: a folder that is begun anew, or gone on with."""
+    from dynsim.paper import run
+
     effort = run.Effort(arguments.quick, arguments.full)
     if arguments.resume:
         return run.Store.resume(arguments.out, effort)

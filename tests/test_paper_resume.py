@@ -37,7 +37,10 @@ def test_interrupted_and_resumed(tmp_path, capsys, monkeypatch):
     catalogued(monkeypatch, **{name: made(name, calls, stop) for name in ("one", "two", "three", "never")})
     only = ("--quick", "--only", "one", "two", "three")
     assert reproduce(b, *only) == cli.NOT_ALL
-    assert capsys.readouterr().err.endswith("dynsim: interrupted; what was finished is kept\n")
+    printed = capsys.readouterr()
+    assert f"not all is done: dynsim reproduce --resume --out {b} goes on\n" in printed.err
+    assert printed.err.endswith("dynsim: interrupted; what was finished is kept\n")
+    assert "1 claim: 1 AGREES\n" in printed.out
     assert [claim["name"] for claim in document(b)["claims"]] == ["one"]
     # The page says what is missing.
     assert "not done yet: two, three" in (b / "report.html").read_text()
@@ -241,6 +244,28 @@ def test_processes_have_one_thread_and_leave_the_environment_alone(monkeypatch):
     found = dict(workers.side_by_side(os.getenv, {name: name for name in names}, 1, lambda names: None))
     assert found == dict.fromkeys(names, "1")
     assert os.environ["OMP_NUM_THREADS"] == "5" and "OPENBLAS_NUM_THREADS" not in os.environ
+
+
+def test_one_run_at_a_time_in_a_folder(tmp_path, capsys, monkeypatch):
+    def again(quick):
+        assert reproduce(tmp_path) == cli.BAD_INPUT
+        return result("one")
+
+    catalogued(monkeypatch, one=again)
+    assert reproduce(tmp_path) == cli.AGREES
+    said = capsys.readouterr().err
+    assert f"dynsim: --out must be a folder in which no other run is at work, got {tmp_path}\n" in said
+    # Afterwards it is free.
+    catalogued(monkeypatch, one=lambda quick: result("one"))
+    assert reproduce(tmp_path) == cli.AGREES
+
+
+def test_changed_code_is_another_run(tmp_path, capsys, monkeypatch):
+    catalogued(monkeypatch, made=lambda quick: result())
+    assert reproduce(tmp_path) == cli.AGREES
+    monkeypatch.setattr(run, "_code", lambda: "another")
+    assert reproduce(tmp_path, "--resume") == cli.BAD_INPUT
+    assert "'code': 'another'" in capsys.readouterr().err
 
 
 # ---- no room -----------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from dynsim import cli
 from dynsim.comparison import Verdict
-from dynsim.paper import catalogue, run
+from dynsim.paper import catalogue, run, sheet
 from dynsim.paper.catalogue import Entry
 from dynsim.paper.claim import Line, Result, Table, explained, row
 from dynsim.paper.progress import Bar
@@ -79,6 +79,10 @@ def test_a_claim_is_a_row_and_only_what_is_off_is_spelled_out(tmp_path, capsys, 
     ) in printed  # fmt: skip
     assert "  two: the bound: the paper 0.613, mended 0.641, measured 0.6409; the start is not covered\n" in printed
     assert "  four: digits in place of dogs\n" in printed
+    # A row says what it is about, and that what is explained is not in it.
+    assert [row.split(None, 7)[-1] for row in printed.splitlines()[1:5]] == [
+        "a number", "the bound", "another", "a number; the experiment is not the paper's",
+    ]  # fmt: skip
     assert "4 claims: 1 AGREES, 2 EXPLAINED, 1 DISAGREES\n" in printed
 
 
@@ -124,6 +128,22 @@ def test_a_result_prints_all_its_lines():
     assert "made: modes by loss" in said
 
 
+def test_a_terminal_gets_rows_that_fit_it():
+    claims = [result(name).to_dict() for name in ("one", "two")]
+    whole, cut = sheet.summary(claims), sheet.summary(claims, 60)
+    assert [len(row) for row in cut[:3]] == [60] * 3 and all(row.endswith("...") for row in cut[:3])
+    assert [row[:57] for row in cut[:3]] == [row[:57] for row in whole[:3]]
+    assert sheet.summary(claims, 500) == whole
+
+
+def test_the_decisive_line_is_that_of_a_network():
+    formula = row("a number as printed", 1.0, 1.0049, 0.005, formula=True)
+    seen = row("a time", 1.0, 1.001, 0.1)
+    assert result(lines=[formula, seen]).decisive == seen
+    # Unless the other disagrees.
+    assert result(lines=[row("as printed", 1.0, 1.1, 0.005, formula=True), seen]).decisive.formula
+
+
 def test_a_terminal_is_told_what_is_being_worked_on(tmp_path):
     class Terminal(io.StringIO):
         def isatty(self):
@@ -164,8 +184,13 @@ def test_a_long_claim_is_told_how_long_and_where(tmp_path):
         (True, {"full": False, "folder": folder, "progress": False}),
         (False, {"full": True, "folder": folder, "progress": True}),
     ]
-    # The first left it empty: it is gone, and the second found none. What is in it stays.
+    # The first left it empty: it is gone, and the second found none. What is in it stays, for one that resumes;
     assert (folder / "half.npz").exists()
+    run.Store.begin(tmp_path / "other", [], run.Effort())
+    assert (folder / "half.npz").exists()
+    # one that begins anew does not go on from what other versions may have left.
+    run.Store.begin(tmp_path, [], run.Effort())
+    assert not (folder / "half.npz").exists()
 
 
 def test_an_error_does_not_stop_the_others_and_is_kept(tmp_path, capsys, monkeypatch):
@@ -175,7 +200,7 @@ def test_an_error_does_not_stop_the_others_and_is_kept(tmp_path, capsys, monkeyp
     found = document(tmp_path)
     assert [one["standing"] for one in found["claims"]] == ["FAILED", "AGREES"]
     assert (found["quick"], found["full"]) == (False, False)
-    assert {"dynsim", "numpy", "scipy", "matplotlib", "python"} == set(found["versions"])
+    assert {"dynsim", "code", "numpy", "scipy", "matplotlib", "python"} == set(found["versions"])
     assert set(found["times"]) == {"first", "second"}
     assert listing(tmp_path) == ["report.html", "results.json", "second.png", "second.svg"]
 

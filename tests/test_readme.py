@@ -76,7 +76,7 @@ ROWS = {
     for cells in [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]]
 }
 #: Those that take longest by themselves; what they say is held against networks in test_paper.py, in short form.
-SLOW = {name for name, entry in catalogue.CLAIMS.items() if entry.long} | {"theorem_3_4", "figure_3", "figure_7"}
+SLOW = {name for name, entry in catalogue.CLAIMS.items() if entry.long}
 
 
 def test_the_table_has_a_row_a_claim():

@@ -37,7 +37,10 @@ NORM, FREQUENCY, INITIAL, LR = 2.0, 0.5, 0.1, 1.0
 ENDS, SOON = {2: 1e5, 4: 1e4}, {2: 1e4, 4: 2e3}
 #: The growth is read off between the end and so many times earlier.
 SPAN = 10.0
-_WHY = "growth per unit of log t is 1 + a/log t + ..., above 1 for ever; bound (19) gives 2 (docs/theory.md, 5.3)"
+_WHY = (
+    "'slower than log t', taken literally, is at most 1 per unit of log t; it is 1 + a/log t + ..., above 1 for "
+    "ever, and bound (19) gives 2 (docs/theory.md, 5.3)"
+)
 
 
 def reproduce(quick: bool = False) -> Result:

@@ -30,7 +30,7 @@ class Line:
 
     Where the paper itself is inexact (`explained`), predicted is what the paper says, discrepancy the distance from
     it, `mended` what it should say, and the verdict is that of the mended number: only where that one agrees is the
-    paper's explained.
+    paper's explained. `formula` marks a line on which no network was measured, but another formula evaluated.
     """
 
     what: str
@@ -41,6 +41,7 @@ class Line:
     verdict: Verdict
     mended: float | None = None
     explanation: str = ""
+    formula: bool = False
 
     @property
     def standing(self) -> Standing:
@@ -113,8 +114,8 @@ class Result:
 
     @property
     def decisive(self) -> Line:
-        """The line with the worst standing; among equal ones the one that comes closest to its floor."""
-        return max(self.lines, key=lambda line: (severity(line.standing), _strain(line)))
+        """The line with the worst standing; among equal ones that of a network which comes closest to its floor."""
+        return max(self.lines, key=lambda line: (severity(line.standing), not line.formula, _strain(line)))
 
     def __str__(self) -> str:
         """Every line in a table, and what is to be said about them."""
@@ -141,10 +142,10 @@ class Result:
         }
 
 
-def row(what: str, predicted: float, measured: float, floor: float) -> Line:
+def row(what: str, predicted: float, measured: float, floor: float, *, formula: bool = False) -> Line:
     """A line that agrees where predicted and measured differ by no more than the floor."""
     off = abs(measured - predicted)
-    return Line(what, predicted, measured, off, floor, within(off, floor))
+    return Line(what, predicted, measured, off, floor, within(off, floor), formula=formula)
 
 
 def within(discrepancy: float, floor: float) -> Verdict:

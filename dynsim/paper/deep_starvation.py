@@ -90,7 +90,8 @@ def tail(depth: int) -> Line:
     final = starvation.rank_one(*START, depth=depth, frequency=LAM, log_times=[1e4])
     below = float(next_term(depth, final.weak[0] / final.strong[0]))
     words = f"N = {depth}: slope of the equation at log t = 10,000; 1 - 1/N, and the next term as floor"
-    return row(words, float(starvation.depth_exponent(depth)), float(final.slope[0]), 1.01 * below)
+    # (N-1)/(N + tan^2) is below 1 - 1/N by the next term over 1 + tan^2/N.
+    return row(words, float(starvation.depth_exponent(depth)), float(final.slope[0]), below, formula=True)
 
 
 def next_term(depth: int, ratio: ArrayLike) -> Floats:

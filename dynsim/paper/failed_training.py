@@ -35,6 +35,8 @@ HIDDEN = np.arange(1, 9)
 #: Small enough for units to choose before they feel each other.
 SCALE = 0.01
 #: The standard deviations of the second panel, and the width there.
+#: The largest scale of the second panel at which so few are undecided that there is something to judge.
+_JUDGED = 0.3
 SCALES, WIDTH = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0), 4
 #: A right formula fails one row in a thousand.
 LEVEL = 0.999
@@ -101,7 +103,7 @@ def reproduce(quick: bool = False) -> Result:
     lines += [
         _line(f"antipodal, h = {WIDTH}, scale {scale:g}", p, found)
         for scale, found in zip(SCALES, trend["antipodal"], strict=True)
-        if scale > SCALE
+        if SCALE < scale <= _JUDGED
     ]
     parameters = {
         "norms": [1.0, 1.0], "frequencies": [_FREQUENCY] * 2, "loss": "cross_entropy", "lr": _LR,

@@ -34,7 +34,10 @@ SETTING = (
 CONFIDENCES, FREQUENCIES = (0.99, 0.9999), (0.05, 0.1, 0.2, 0.5, 0.8)
 #: alpha and z of all networks, and beta of those of Fig. 6.
 START, LR = 0.1, (0.05, 0.2)
-_WHY = "Fig. 6 is Thm D.2 with sqrt(L) in place of z*: above the solution of eq 8, and no bound of the theorem's"
+_WHY = (
+    "the formula behind Fig. 6, recovered from its curves, is Thm D.2 with sqrt(L) in place of z*: above the "
+    "solution of eq 8 (from z0 = .1; the paper gives none), and no bound of the theorem's"
+)
 
 
 class Curves(NamedTuple):

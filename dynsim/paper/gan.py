@@ -13,7 +13,7 @@ from dynsim.data import point_classes
 from dynsim.empirical import gan, gan_processes, networks
 from dynsim.empirical.training import train
 from dynsim.paper import gan_figure
-from dynsim.paper.claim import Line, Result, Table
+from dynsim.paper.claim import Line, Result, Table, row
 from dynsim.paper.timing import halved, line
 from dynsim.theory import generator, maps
 from dynsim.trajectory import Status
@@ -95,7 +95,9 @@ def reproduce(
     explanations = (_NOT_PRINTED, *((_TOY,) if quick else found_out))
     notes = (*_ended(runs), _PLAYED)
     figure: Figure = gan_figure.draw(kinds, CASES, told, judged, _LAW, lr, toy=quick)
-    lines = tuple(line for some in judged for line in some)
+    early = sum(run.status != Status.FINISHED for run in runs)
+    unfinished = row("games that do not come to their end", 0.0, early, 0.0)
+    lines = (*(line for some in judged for line in some), unfinished)
     return Result(NAME, SOURCE, STATEMENT, lines, parameters, (), figure, notes, tables(runs), explanations)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import hashlib
 import io
 import json
 import os
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 #: A claim as it stands in results.json.
 Claim = dict[str, Any]
+_UNFINISHED = "unfinished"
 #: What a document must have in common with a run that goes on from it.
 _SAME = ("paper", "quick", "full", "versions")
 
@@ -51,6 +54,44 @@ class Effort(NamedTuple):
 
     def __str__(self) -> str:
         return "--quick" if self.quick else "--full" if self.full else "the default length"
+
+
+@contextlib.contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Keep other runs out of a folder, which is made where it is missing, as long as this one lasts.
+
+    Raises
+    ------
+    OSError
+        Where there is no such folder and none can be made, or another run is at work in it.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unfit(out, error) from None
+    try:
+        import fcntl
+    except ImportError:
+        # Windows has no such locks.
+        yield
+        return
+    folder = os.open(out, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(folder)
+        raise OSError(f"--out must be a folder in which no other run is at work, got {out}") from None
+    except OSError:
+        # Not every file system has locks.
+        pass
+    try:
+        yield
+    finally:
+        os.close(folder)
+
+
+def _unfit(out: Path, error: OSError) -> OSError:
+    return OSError(f"--out must be a folder that can be written to, got {out} ({error.strerror})")
 
 
 class Store:
@@ -82,11 +123,13 @@ class Store:
         store = cls(out, entries, effort)
         try:
             out.mkdir(parents=True, exist_ok=True)
-            # It would be that of an earlier run.
+            # They would be those of an earlier run, of whatever versions.
             (out / "report.html").unlink(missing_ok=True)
+            for path in [*(out / _UNFINISHED).glob("*.npz"), *(out / _UNFINISHED).glob("*.part")]:
+                path.unlink()
             store._write()
         except OSError as error:
-            raise OSError(f"--out must be a folder that can be written to, got {out} ({error.strerror})") from None
+            raise _unfit(out, error) from None
         return store
 
     @classmethod
@@ -158,8 +201,8 @@ def run(
     """Hold each claim that is missing against a network; yields it once it is kept, in the order in which they end.
 
     A claim that fails with an exception stands as FAILED and does not stop the others. What a long claim has not
-    finished is kept in unfinished/, from where the next run goes on; report.html is written in the end, also where
-    that is an interruption.
+    finished is kept in unfinished/, from where one that resumes goes on; report.html is written in the end, also
+    where that is an interruption.
 
     Parameters
     ----------
@@ -220,7 +263,7 @@ def _reproduced(task: _Task) -> Result:
     entry, effort = task.entry, task.effort
     if not entry.long:
         return entry.reproduce(effort.quick)
-    folder = task.out / "unfinished"
+    folder = task.out / _UNFINISHED
     found = entry.reproduce(effort.quick, full=effort.full, folder=folder, progress=task.progress)
     with contextlib.suppress(OSError):
         folder.rmdir()
@@ -257,6 +300,16 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@functools.cache
+def _code() -> str:
+    """A fingerprint of dynsim's own files: the version says nothing of what was changed since."""
+    here = Path(__file__).parents[1]
+    found = hashlib.sha256()
+    for path in sorted(here.rglob("*.py")):
+        found.update(path.relative_to(here).as_posix().encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()[:12]
+
+
 def _head(effort: Effort) -> dict[str, Any]:
     import matplotlib
 
@@ -264,6 +317,7 @@ def _head(effort: Effort) -> dict[str, Any]:
 
     versions = {
         "dynsim": __version__,
+        "code": _code(),
         "numpy": np.__version__,
         "scipy": scipy.__version__,
         "matplotlib": matplotlib.__version__,

@@ -22,7 +22,10 @@ def cells(claim: Claim) -> tuple[str, ...]:
     if not claim["lines"]:
         return (claim["name"], "0", "-", "-", "-", "-", claim["standing"], claim["error"])
     line = claim["lines"][claim["decisive"]]
-    return (claim["name"], str(len(claim["lines"])), *numbers(line), claim["standing"], line["what"])
+    # Where no line is explained, it is the experiment that differs from the paper's.
+    other = claim["standing"] == Standing.EXPLAINED != line["standing"]
+    what = line["what"] + "; the experiment is not the paper's" * other
+    return (claim["name"], str(len(claim["lines"])), *numbers(line), claim["standing"], what)
 
 
 def numbers(line: Mapping[str, Any]) -> tuple[str, ...]:
@@ -36,10 +39,14 @@ def number(value: float | None, digits: int = 6) -> str:
     return "not finite" if value is None or not math.isfinite(value) else f"{value:.{digits}g}"
 
 
-def summary(claims: Iterable[Claim]) -> list[str]:
-    """The table of claims, a row each, and below it what is to be said of those that do not simply agree."""
+def summary(claims: Iterable[Claim], width: int | None = None) -> list[str]:
+    """The table of claims, a row each, and below it what is to be said of those that do not simply agree.
+
+    With a `width`, rows that are longer are cut.
+    """
     several = list(claims)
-    lines = table([list(cells(claim)) for claim in several], HEADER)
+    rows = table([list(cells(claim)) for claim in several], HEADER)
+    lines = [row if width is None or len(row) <= width else row[: max(width - 3, 0)] + "..." for row in rows]
     for standing in reversed(Standing):
         if standing != Standing.AGREES:
             lines += _said([claim for claim in several if claim["standing"] == standing], standing)
@@ -74,9 +81,12 @@ def explained(claim: Claim) -> list[str]:
             words = f"{line['what']}: the paper {paper}, mended {mended}, measured {measured}"
             said.setdefault(line["explanation"], []).append(words)
     # One reason may explain many lines: the first is enough, the others are in the details.
-    more = " (and {} lines like it)"
-    lines = [first + more.format(len(rest)) * bool(rest) + f"; {why}" for why, (first, *rest) in said.items()]
+    lines = [f"{first}{_more(rest)}; {why}" for why, (first, *rest) in said.items()]
     return [*lines, *claim["explanations"]]
+
+
+def _more(lines: list[str]) -> str:
+    return f" (and {len(lines)} line{'s' * (len(lines) != 1)} like it)" * bool(lines)
 
 
 def details(claim: Claim) -> list[str]:
@@ -109,4 +119,4 @@ def count(claims: Iterable[Claim]) -> str:
     """How many claims there are of each standing, in a sentence."""
     found = [claim["standing"] for claim in claims]
     parts = [f"{found.count(one)} {one}" for one in Standing if one in found]
-    return f"{len(found)} claims: {', '.join(parts)}" if found else "no claims"
+    return f"{len(found)} claim{'s' * (len(found) != 1)}: {', '.join(parts)}" if found else "no claims"

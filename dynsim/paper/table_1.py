@@ -51,7 +51,7 @@ def reproduce(quick: bool = False) -> Result:
         for i, lam in enumerate(FREQUENCIES):
             what, printed = f"lam = {lam:g}, P = {P:g}", PRINTED[k][i] / 100.0
             bound = float(starvation.bound(P, lam))
-            lines.append(row(f"{what}: the bound, as printed", printed, bound, _ROUNDING))
+            lines.append(row(f"{what}: the bound, as printed", printed, bound, _ROUNDING, formula=True))
             if k < len(found):
                 lines += _network(what, bound, *(float(column[i]) for column in found[k]))
     parameters = {

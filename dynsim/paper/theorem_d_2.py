@@ -81,11 +81,11 @@ def _random(number: int) -> list[Line]:
         for name, bound in bounds:
             count = int(np.sum(moment.confidence[:, 1] > bound))
             words = f"lam = {lam:g}: of {len(alpha):,} starts with beta0 > lam alpha0, break {name} (eq 8)"
-            lines.append(row(words, 0.0, count, 0.0))
+            lines.append(row(words, 0.0, count, 0.0, formula=True))
         opposed = before(seen.opposed_starts(number, 1))
         count = int(np.sum(excess(opposed, lam, P, starvation.bound(P, lam)) > 0.0))
         words = f"lam = {lam:g}: of {len(opposed[0]):,} starts with beta0 < 0, break sigma(lam L) (eq 8)"
-        lines.append(row(words, 0.0, count, 0.0))
+        lines.append(row(words, 0.0, count, 0.0, formula=True))
     return lines
 
 

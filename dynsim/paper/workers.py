@@ -91,7 +91,7 @@ def _started(job: Job) -> _Worker:
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_work, args=(job, there), daemon=False)
-    with _one_thread():
+    with _one_thread(), _undisturbed():
         process.start()
     # Only the process holds its end now: once it is gone, reading here ends.
     there.close()
@@ -113,8 +113,21 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """What is started meanwhile does not hear Ctrl-C, which at a terminal reaches every process."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(job: Job, pipe: Connection[Any, Any]) -> None:
-    # Ctrl-C at a terminal reaches every process; the parent decides what becomes of it.
+    # The parent decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # And ends it in an orderly way, with the files and processes that the claim has open.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
