@@ -3,13 +3,12 @@
 As in test_drawn_paper.py: differences are checked where marks are drawn, and none is above its floor.
 """
 
-import functools
-import importlib
 import io
 
 import mpmath
 import numpy as np
 import pytest
+from drawn import TIGHT, axes, curves, marks, reproduced
 from scipy import integrate, optimize, special, stats
 
 from dynsim import init
@@ -17,25 +16,7 @@ from dynsim.data import from_sklearn, orthogonal_class, orthogonal_classes, poin
 from dynsim.empirical.flow import flow
 from dynsim.paper import appendix_c2, drawing, failed_training, modified_flow, plateau
 
-TIGHT = {"rtol": 1e-12, "atol": 1e-14, "method": "DOP853"}
 CLOSE, ROUNDED = 1e-9, 1e-11
-
-
-@functools.cache
-def reproduced(name):
-    return importlib.import_module(f"dynsim.paper.{name}").reproduce(True)
-
-
-def axes(name):
-    return reproduced(name).figure.axes
-
-
-def marks(ax):
-    return [line.get_xydata().T for line in ax.lines if line.get_linestyle() == "None"]
-
-
-def curves(ax):
-    return [line.get_xydata().T for line in ax.lines if line.get_linestyle() != "None"]
 
 
 def check(drawn, values, tolerance=CLOSE):

@@ -4,43 +4,20 @@ The theory is integrated, or solved in many digits; the networks are gradient de
 a chain, or of two numbers a class.
 """
 
-import functools
-import importlib
 
 import mpmath
 import numpy as np
 import pytest
+from drawn import TIGHT, axes, marks
+from drawn import curves as lines
 from scipy.integrate import solve_ivp
 from scipy.special import expi, expit, logit
 
 from dynsim.paper import lazy_limit
 
-#: Of solve_ivp here; the accumulated error is some hundred times larger.
-TIGHT = {"rtol": 1e-12, "atol": 1e-14, "method": "DOP853"}
 CLOSE = 1e-9
 #: Of two ways to take some ten thousand steps, each of which commits some roundings.
 STEPS = 1e-10
-
-
-@functools.cache
-def reproduced(name):
-    return importlib.import_module(f"dynsim.paper.{name}").reproduce(True)
-
-
-def axes(name):
-    return reproduced(name).figure.axes
-
-
-def lines(ax):
-    """x and y of everything that is drawn as a line, in order."""
-    drawn = [line for line in ax.lines if line.get_linestyle() != "None"]
-    return [tuple(np.asarray(v, dtype=float) for v in line.get_data()) for line in drawn]
-
-
-def marks(ax):
-    """And of everything that is drawn as marks."""
-    drawn = [line for line in ax.lines if line.get_linestyle() == "None"]
-    return [tuple(np.asarray(v, dtype=float) for v in line.get_data()) for line in drawn]
 
 
 # ---- the laws ----------------------------------------------------------------------------------------------

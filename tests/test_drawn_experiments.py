@@ -1,43 +1,14 @@
 """What the figures of the game and of brightness show: the laws as they are written out here, and the runs."""
 
-import functools
-import importlib
 
 import numpy as np
 import pytest
+from drawn import TIGHT, axes, curve, curves, marks, reproduced
 from scipy.integrate import solve_ivp
 from scipy.special import expit
 
 from dynsim.empirical import gan as games
 from dynsim.paper import brightness
-
-TIGHT = {"rtol": 1e-12, "atol": 1e-14, "method": "DOP853"}
-
-
-@functools.cache
-def reproduced(name):
-    return importlib.import_module(f"dynsim.paper.{name}").reproduce(True)
-
-
-def axes(name):
-    return reproduced(name).figure.axes
-
-
-def curve(ax, label):
-    """x and y of the line of this label, or else the one whose label begins so."""
-    same = [line for line in ax.lines if line.get_label() == label]
-    (line,) = same or [line for line in ax.lines if line.get_label().startswith(label)]
-    return np.asarray(line.get_xdata(), dtype=float), np.asarray(line.get_ydata(), dtype=float)
-
-
-def marks(ax):
-    """Of all marks, in the order in which they are drawn."""
-    return [line.get_xydata().T for line in ax.lines if line.get_linestyle() == "None"]
-
-
-def curves(ax):
-    return [line.get_xydata().T for line in ax.lines if line.get_linestyle() != "None"]
-
 
 # ---- the game ----------------------------------------------------------------------------------------------
 

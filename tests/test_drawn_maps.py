@@ -5,9 +5,11 @@ Integrated, or gradient descent step by step; only the starts of networks with s
 
 import numpy as np
 import pytest
+from drawn import TIGHT, axes, marks, reproduced
+from drawn import curves as lines
 from scipy.integrate import solve_ivp
 from scipy.special import expit
-from test_drawn_beyond import STEPS, TIGHT, axes, close, descent, lines, marks, reproduced
+from test_drawn_beyond import STEPS, close, descent
 
 from dynsim.paper import figure_3, figure_7, order_parameters, theorem_3_4
 

@@ -4,36 +4,19 @@ Each panel of differences is checked where marks are drawn: it holds what is bet
 and floors alternate in it, and no difference is above its floor.
 """
 
-import functools
-import importlib
 
 import mpmath
 import numpy as np
 import pytest
+from drawn import TIGHT, axes, curves, marks
 from scipy import integrate, optimize, special
 
 from dynsim import init
 from dynsim.data import gaussian_classes, point_classes
 from dynsim.paper import corollary_3_3, figure_2, figure_2_left, figure_4, figure_5, figure_9, lemma_3_1
 
-#: Of the integrations here: relative errors a step, some hundred steps.
-TIGHT = {"rtol": 1e-12, "atol": 1e-14, "method": "DOP853"}
 #: So far apart may an integration and a closed form be, and so far gradient descent written in two ways.
 CLOSE, ROUNDED = 1e-9, 1e-11
-
-
-@functools.cache
-def axes(name):
-    return importlib.import_module(f"dynsim.paper.{name}").reproduce(True).figure.axes
-
-
-def marks(ax):
-    """x and y of all marks, in the order in which they are drawn."""
-    return [line.get_xydata().T for line in ax.lines if line.get_linestyle() == "None"]
-
-
-def curves(ax):
-    return [line.get_xydata().T for line in ax.lines if line.get_linestyle() != "None"]
 
 
 def check(drawn, law, tolerance=CLOSE):

@@ -1,45 +1,17 @@
 """What the figures on starvation show: the laws as they are written out here, and gradient descent step by step."""
 
-import functools
-import importlib
 
 import mpmath
 import numpy as np
 import pytest
+from drawn import TIGHT, axes, curve, curves, marks, reproduced
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq, root
 from scipy.special import expit
 
 from dynsim.paper import starved_networks
 
-#: Of solve_ivp here, and of theory's own integration: relative errors a step, some hundred steps.
-TIGHT = {"rtol": 1e-12, "atol": 1e-14, "method": "DOP853"}
 CLOSE = 1e-9
-
-
-@functools.cache
-def reproduced(name):
-    return importlib.import_module(f"dynsim.paper.{name}").reproduce(True)
-
-
-def axes(name):
-    return reproduced(name).figure.axes
-
-
-def curve(ax, label):
-    """x and y of the line of this label, or else the one whose label begins so."""
-    same = [line for line in ax.lines if line.get_label() == label]
-    (line,) = same or [line for line in ax.lines if line.get_label().startswith(label)]
-    return np.asarray(line.get_xdata(), dtype=float), np.asarray(line.get_ydata(), dtype=float)
-
-
-def marks(ax):
-    """Of all marks, in the order in which they are drawn."""
-    return [line.get_xydata().T for line in ax.lines if line.get_linestyle() == "None"]
-
-
-def curves(ax):
-    return [line.get_xydata().T for line in ax.lines if line.get_linestyle() != "None"]
 
 
 def lines(name, words):
