@@ -10,6 +10,7 @@ import mpmath
 import numpy as np
 import pytest
 from scipy import integrate, special
+from test_paper_phases import scaled, times
 
 from dynsim.comparison import Verdict
 from dynsim.paper import (
@@ -39,24 +40,6 @@ MODULES = {
 @functools.cache
 def reproduced(name):
     return importlib.import_module(f"dynsim.paper.{name}").reproduce(True)
-
-
-def scaled(function, argument, factor=1.02):
-    """`function` with one of its keyword arguments too large."""
-
-    @functools.wraps(function)
-    def wrong(*args, **kwargs):
-        return function(*args, **{**kwargs, argument: factor * np.asarray(kwargs[argument])})
-
-    return wrong
-
-
-def times(function, factor=1.02):
-    @functools.wraps(function)
-    def wrong(*args, **kwargs):
-        return factor * function(*args, **kwargs)
-
-    return wrong
 
 
 def verdicts(module, monkeypatch):
