@@ -56,7 +56,7 @@ class DropOuts(NamedTuple):
 def dropouts(lr: float = 0.005) -> DropOuts:
     """The drop-out times of all 100 flowers as data, in the order of the data set: setosa first.
 
-    Trains a network and evaluates the three laws, in a few seconds. Needs scikit-learn.
+    Trains a network and evaluates the three laws. Needs scikit-learn.
 
     Raises
     ------
