@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import io
@@ -75,16 +76,19 @@ def alone(out: Path) -> Iterator[None]:
         # Windows has no such locks.
         yield
         return
-    folder = os.open(out, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(folder)
-        raise OSError(f"--out must be a folder in which no other run is at work, got {out}") from None
-    except OSError:
-        # Not every file system has locks.
-        pass
+        folder = os.open(out, os.O_RDONLY)
+    except OSError as error:
+        raise _unfit(out, error) from None
     try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError(f"--out must be a folder in which no other run is at work, got {out}") from None
+        except OSError as error:
+            # Not every file system has locks; without them two runs are not told apart.
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise _unfit(out, error) from None
         yield
     finally:
         os.close(folder)
