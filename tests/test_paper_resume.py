@@ -1,5 +1,7 @@
 """Runs that are interrupted, killed or have no room: what they leave, and what goes on from there."""
 
+import errno
+import fcntl
 import json
 import multiprocessing
 import os
@@ -258,6 +260,22 @@ def test_one_run_at_a_time_in_a_folder(tmp_path, capsys, monkeypatch):
     # Afterwards it is free.
     catalogued(monkeypatch, one=lambda quick: result("one"))
     assert reproduce(tmp_path) == cli.AGREES
+
+
+def test_a_file_system_without_locks_is_no_error_but_a_refused_one_is(tmp_path, monkeypatch):
+    def refused(code):
+        def flock(*given):
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+
+    refused(errno.ENOLCK)
+    with run.alone(tmp_path):
+        pass
+    refused(errno.EIO)
+    message = r"--out must be a folder that can be written to, got .* \(Input/output error\)"
+    with pytest.raises(OSError, match=message), run.alone(tmp_path):
+        pass
 
 
 def test_changed_code_is_another_run(tmp_path, capsys, monkeypatch):
